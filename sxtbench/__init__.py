@@ -1,0 +1,3 @@
+"""sxtbench, the benchmark of soft X-ray tomography."""
+
+__version__ = "0.1.0"

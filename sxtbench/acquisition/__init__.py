@@ -1,0 +1,1 @@
+"""Acquisition: from a specimen to a tilt series."""

@@ -1,0 +1,1 @@
+"""Tasks, methods, evaluation, results and the board."""

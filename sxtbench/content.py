@@ -1,0 +1,20 @@
+"""Where the content folders are: inside the wheel, or beside the package in a checkout."""
+
+from functools import cache
+from pathlib import Path
+
+FOLDERS = ("tasks", "baselines", "leaderboard", "data_cards")
+
+
+@cache
+def content_folder(name: str) -> Path:
+    """Return the folder `tasks`, `baselines`, `leaderboard` or `data_cards`.
+
+    >>> (content_folder("tasks") / "limited-angle-segmentation" / "task.yaml").is_file()
+    True
+    """
+    package = Path(__file__).resolve().parent
+    for base in (package / "_content", package.parent):
+        if (base / name).is_dir():
+            return base / name
+    raise FileNotFoundError(f"this installation of sxtbench holds no folder {name!r} (looked in {package})")

@@ -1,0 +1,1 @@
+"""Datasets: recipe to build to store to manifest."""

@@ -1,0 +1,1 @@
+"""Reconstruction: from projections to a volume of LAC."""

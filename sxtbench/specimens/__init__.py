@@ -1,0 +1,1 @@
+"""Specimens: labelled regions with a linear attenuation coefficient, before any artefact."""
