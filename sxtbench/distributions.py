@@ -27,7 +27,9 @@ class _Distribution(Parameters):
         if (self.mean is None) != (self.sd is None):
             raise ValueError("a normal distribution needs both mean and sd")
         if self.mean is None and (self.min is None or self.max is None):
-            raise ValueError("needs {mean, sd}, optionally with {min, max}, or {min, max} alone for a uniform distribution")
+            raise ValueError(
+                "needs {mean, sd}, optionally with {min, max}, or {min, max} alone for a uniform distribution"
+            )
         if self.sd is not None and self.sd < 0:
             raise ValueError(f"sd is {self.sd}, it must not be negative")
         if self.min is not None and self.max is not None and self.min > self.max:

@@ -55,7 +55,9 @@ class VolumeGrid:
 def _per_angle(value: ArrayLike, n_angles: int, name: str) -> NDArray[np.float64]:
     array = np.asarray(value, np.float64)
     if array.ndim > 1 or array.size not in (1, n_angles):
-        raise InputError(f"{name} has shape {array.shape}, expected a scalar or one value for each of {n_angles} angles")
+        raise InputError(
+            f"{name} has shape {array.shape}, expected a scalar or one value for each of {n_angles} angles"
+        )
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name} holds NaN or infinity")
     return np.broadcast_to(array.reshape(-1), (n_angles,)).copy()

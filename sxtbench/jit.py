@@ -39,7 +39,9 @@ def can_cache(source: str) -> bool:
 
 def kernel(function: F) -> F:
     """Compile `function` without the GIL, with fast reassociation of sums, cached where possible."""
-    compiled: F = numba.njit(nogil=True, cache=can_cache(function.__code__.co_filename), fastmath={"contract", "reassoc", "nsz"})(function)
+    compiled: F = numba.njit(
+        nogil=True, cache=can_cache(function.__code__.co_filename), fastmath={"contract", "reassoc", "nsz"}
+    )(function)
     return compiled
 
 

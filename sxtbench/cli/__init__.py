@@ -1,1 +1,83 @@
-"""The command line."""
+"""The command line: one file a group of verbs, heavy imports inside the verbs."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+import sxtbench
+from sxtbench.cli import bench, board, data, demo, methods, show
+from sxtbench.errors import CheckError, InputError
+
+app = typer.Typer(
+    name="sxtbench",
+    help="The benchmark of soft X-ray tomography.",
+    epilog="Begin with: sxtbench demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sxtbench {sxtbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    pass
+
+
+demo.register(app)
+methods.register(app)
+data.register(app)
+show.register(app)
+bench.register(app)
+board.register(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line. Exit status: 0 fine; 1 a check found something wrong; 2 bad usage or bad input."""
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        status = app(words, standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Abort:
+        _fail("stopped; run the same command again to continue", 130)
+    except click.ClickException as error:
+        # Typer raises help as an exception where a group is called without a verb.
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()
+            sys.exit(2)
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context else ""
+        _fail(" ".join(error.format_message().split()) + hint, 2)
+    except (InputError, CheckError) as error:
+        if debug:
+            traceback.print_exc()
+        _fail(str(error), 2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to continue", 130)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+def _fail(message: str, status: int) -> None:
+    from sxtbench.benchmark.run import MethodFailed
+
+    told_already = isinstance(sys.exc_info()[1], MethodFailed)
+    if not told_already:
+        print(f"sxtbench: {message}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,115 @@
+"""Multi-Otsu thresholds on the quantitative FBP, morphology and containment: the classical way, without training.
+
+Cells are found against ice, filled and smoothed; vacuoles are the dim part inside a cell, droplets the bright one.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_multiotsu
+from skimage.morphology import ball, remove_small_objects
+
+CYTOPLASM, VACUOLE, DROPLET = 1, 2, 3
+
+
+class FbpOtsu:
+    """Segment by thresholds found in each volume.
+
+    Parameters
+    ----------
+    tiers : dict of dict
+        Constants by tier, found by `sxtbench tune` on validation. A volume takes the set whose `voxel_size_nm` is
+        nearest to its own.
+    """
+
+    name = "fbp-otsu"
+
+    def __init__(self, tiers: dict[str, dict[str, float]]) -> None:
+        self.tiers = tiers
+
+    def predict(self, sample: Any) -> NDArray[np.uint8]:
+        """Segment the sample's FBP."""
+        return self.segment(sample.reconstructions["fbp"], sample.voxel_size_nm, region=sample.region)
+
+    def segment(
+        self, volume: NDArray[np.float32], voxel_size_nm: float, *, region: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.uint8]:
+        """Segment any volume of LAC.
+
+        Parameters
+        ----------
+        volume : ndarray, shape (z, y, x), float32, 1/um
+            A quantitative reconstruction.
+        voxel_size_nm : float
+            Edge of a voxel, nm.
+        region : ndarray, shape (z, y, x), bool, optional
+            Where the thresholds are found; everywhere by default.
+
+        Returns
+        -------
+        ndarray, shape (z, y, x), uint8
+            0 background, 1 cytoplasm, 2 vacuole, 3 lipid droplet.
+        """
+        constants = min(self.tiers.values(), key=lambda c: abs(np.log(c["voxel_size_nm"] / voxel_size_nm)))
+        inside = np.ones(volume.shape, bool) if region is None else region
+
+        def smooth(name: str) -> NDArray[np.float32]:
+            return ndimage.gaussian_filter(volume, constants[name] / voxel_size_nm, mode="nearest")
+
+        def voxels(name: str) -> float:
+            return constants[name] / voxel_size_nm
+
+        labels = np.zeros(volume.shape, np.uint8)
+        coarse = smooth("cell_smoothing_nm")
+        ice, flesh = threshold_multiotsu(coarse[inside], classes=3)[:2]
+        cells = coarse > ice + constants["cell_level"] * (flesh - ice)
+        cells = _filled(_closed(cells, voxels("cell_closing_nm")))
+        cells = _opened(cells, voxels("cell_opening_nm"))
+        cells = remove_small_objects(cells, max_size=int(4 / 3 * np.pi * voxels("smallest_cell_radius_nm") ** 3))
+        if not cells.any():
+            return labels
+        labels[cells] = CYTOPLASM
+
+        depth = ndimage.distance_transform_edt(cells)
+        medium = smooth("vacuole_smoothing_nm")
+        core = cells & (depth > voxels("vacuole_depth_nm"))
+        if core.any():
+            dim, bright = threshold_multiotsu(medium[core], classes=3)[:2]
+            vacuoles = core & (medium < dim + constants["vacuole_level"] * (bright - dim))
+            vacuoles = _opened(vacuoles, voxels("vacuole_opening_nm"))
+            vacuoles = ndimage.binary_dilation(vacuoles, ball(max(0, round(voxels("vacuole_growth_nm"))))) & cells
+            labels[vacuoles] = VACUOLE
+
+        fine = smooth("droplet_smoothing_nm")
+        typical = float(np.median(fine[cells]))
+        droplets = (fine > typical + constants["droplet_excess"]) & cells & (depth > voxels("droplet_depth_nm"))
+        labels[remove_small_objects(droplets, max_size=int(constants["droplet_voxels"]))] = DROPLET
+        return labels
+
+
+def _opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Open by a ball of any radius, through distances (a large structuring element would be slow)."""
+    if radius < 0.5 or not mask.any():
+        return mask
+    eroded = ndimage.distance_transform_edt(mask) > radius
+    if not eroded.any():
+        return eroded
+    return np.asarray(ndimage.distance_transform_edt(~eroded) <= radius)
+
+
+def _closed(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Close by a ball, with matter assumed beyond no border."""
+    if radius < 0.5:
+        return mask
+    margin = int(np.ceil(radius)) + 1
+    padded = np.pad(mask, margin)
+    closed = ~_opened(~padded, radius)
+    return closed[margin:-margin, margin:-margin, margin:-margin]
+
+
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill holes in 3-D, then in each z-slice: a vacuole that touches the wall in the wedge is open in 3-D only."""
+    filled = ndimage.binary_fill_holes(mask)
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in filled])

@@ -1,0 +1,112 @@
+"""Gradient-boosted trees on multi-scale voxel features: the classical pixel classifier, fitted in seconds.
+
+Features are Gaussians, gradient magnitudes and second derivatives along each axis, from 0.5 voxel to 1.2 um; the
+second derivatives stay apart because the missing wedge makes the beam direction different from the others.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+CLASSES = (0, 1, 2, 3)
+_BLOCK = 2_000_000
+
+
+class GradientBoosting:
+    """Classify voxels by boosted trees.
+
+    Parameters
+    ----------
+    tiers : dict of dict
+        Constants by tier, found by `sxtbench tune` on validation; the set with the nearest `voxel_size_nm` is taken.
+    scales_nm : list of float
+        Standard deviations of the Gaussians, nm; those below half a voxel are left out.
+    """
+
+    name = "gradient-boosting"
+
+    def __init__(self, tiers: dict[str, dict[str, float]], scales_nm: list[float]) -> None:
+        self.tiers, self.scales_nm = tiers, scales_nm
+        self.model: HistGradientBoostingClassifier | None = None
+
+    def fit(self, train: Any, validation: Any, *, seed: int) -> None:
+        """Fit on voxels drawn from `cyl` of the training samples, the rarer classes more often than they occur."""
+        rng = np.random.default_rng(seed)
+        constants = self._constants(train[0].voxel_size_nm)
+        count = min(len(train), int(constants["training_samples"]))
+        rows, answers = [], []
+        for index in np.linspace(0, len(train) - 1, count).round().astype(int):
+            sample = train[int(index)]
+            truth = sample.targets["labels"]
+            chosen = _draw(truth, sample.region, constants, rng)
+            features = np.stack([f.ravel()[chosen] for f in self._features(sample)], axis=1)
+            rows.append(features)
+            answers.append(truth.ravel()[chosen])
+        self.model = HistGradientBoostingClassifier(
+            max_iter=int(constants["iterations"]),
+            learning_rate=constants["learning_rate"],
+            max_leaf_nodes=int(constants["leaves"]),
+            l2_regularization=1.0,
+            early_stopping=False,
+            random_state=seed,
+        ).fit(np.concatenate(rows), np.concatenate(answers))
+
+    def predict(self, sample: Any) -> NDArray[np.uint8]:
+        """Return the most probable class of each voxel of `cyl`, after smoothing the probabilities."""
+        if self.model is None:
+            raise RuntimeError("fit it first: this method ships no weights")
+        constants = self._constants(sample.voxel_size_nm)
+        inside = np.flatnonzero(sample.region.ravel())
+        features = [f.ravel() for f in self._features(sample)]
+        probability = np.zeros((len(CLASSES), sample.region.size), np.float32)
+        probability[0] = 1.0
+        for start in range(0, inside.size, _BLOCK):
+            part = inside[start : start + _BLOCK]
+            found = self.model.predict_proba(np.stack([f[part] for f in features], axis=1))
+            probability[:, part] = 0.0
+            for column, label in enumerate(self.model.classes_):
+                probability[int(label), part] = found[:, column]
+        shape = sample.region.shape
+        smooth = [
+            ndimage.gaussian_filter(p.reshape(shape), constants["smoothing_nm"] / sample.voxel_size_nm)
+            for p in probability
+        ]
+        return np.argmax(smooth, axis=0).astype(np.uint8)
+
+    def _constants(self, voxel_size_nm: float) -> dict[str, float]:
+        return min(self.tiers.values(), key=lambda c: abs(np.log(c["voxel_size_nm"] / voxel_size_nm)))
+
+    def _features(self, sample: Any) -> Iterator[NDArray[np.float32]]:
+        volume = sample.reconstructions["fbp"]
+        yield volume
+        for scale in self.scales_nm:
+            sigma = scale / sample.voxel_size_nm
+            if sigma < 0.5:
+                continue
+            smooth = ndimage.gaussian_filter(volume, sigma, mode="nearest")
+            yield smooth
+            slopes = [np.gradient(smooth, axis=axis) for axis in range(3)]
+            yield sigma * np.sqrt(sum(slope * slope for slope in slopes))
+            for axis in range(3):
+                yield sigma**2 * np.gradient(slopes[axis], axis=axis)
+
+
+def _draw(
+    truth: NDArray[np.uint8], region: NDArray[np.bool_], constants: dict[str, float], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw voxels of one sample, each class in proportion to (its size) ** balance."""
+    inside = np.flatnonzero(region.ravel())
+    labels = truth.ravel()[inside]
+    sizes = np.array([np.count_nonzero(labels == label) for label in CLASSES], float)
+    shares = np.where(sizes > 0, sizes ** constants["balance"], 0.0)
+    wanted = np.minimum(sizes, constants["voxels_per_sample"] * shares / shares.sum()).astype(int)
+    parts = [
+        rng.choice(inside[labels == label], count, replace=False)
+        for label, count in zip(CLASSES, wanted, strict=True)
+        if count
+    ]
+    return np.concatenate(parts)

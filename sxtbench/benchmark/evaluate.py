@@ -1,0 +1,311 @@
+"""Fit, predict and score: in one call (`evaluate`), or as halves that stand on disk between them (`predict`, `score`)."""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sxtbench.benchmark.answer import check_labels
+from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
+from sxtbench.benchmark.method import Method, Oracle, fit_method, predict_sample
+from sxtbench.benchmark.result import Axis, Environment, Preview, Resources, Result, Row, WallTime, aggregate, rows_of
+from sxtbench.benchmark.result import Method as MethodStatement
+from sxtbench.benchmark.task import Task
+from sxtbench.datasets.dataset import Dataset, Sample
+from sxtbench.errors import InputError
+from sxtbench.files import atomic_path, require_writable, write_text
+from sxtbench.metrics.registry import score_labels
+from sxtbench.pictures import grey_slice_png, label_slice_png
+
+Report = Callable[[str], None]
+STATEMENT = "predictions.json"
+
+
+def evaluate(
+    method: Method,
+    task: Task,
+    split: str = "test",
+    *,
+    seed: int = 0,
+    reference_only: bool = False,
+    progress: Report | None = None,
+) -> Result:
+    """Fit a method where it learns, predict every sample of a split without its targets, and score.
+
+    Parameters
+    ----------
+    method : Method
+        From `load_method`, or any object with `name` and `predict(sample)`.
+    task : Task
+        From `get_task`.
+    split : str
+        `test`, or `validation` while a method is developed.
+    seed : int
+        Handed to `fit`.
+    reference_only : bool
+        Leave out the levels beside the reference: the headline without its curves, for tuning.
+    progress : callable, optional
+        Called with the id of each sample that is done.
+
+    Returns
+    -------
+    Result
+    """
+    answers: dict[str, NDArray[np.uint8]] = {}
+    dataset = task.dataset(split)
+    dataset = dataset.at_reference if reference_only else dataset
+    statement = _predict_all(method, task, dataset, seed, answers.__contains__, answers.__setitem__, progress)
+    return _score(task, dataset, statement, answers.__getitem__)
+
+
+def predict(
+    method: Method, task: Task, out: Path, split: str = "test", *, seed: int = 0, progress: Report | None = None
+) -> Path:
+    """Write the answers of a method to `out/<sample id>.npy` and a statement of how they were made.
+
+    A rerun continues: answers that stand there from the same code, settings, task and data are kept; those of an
+    earlier state of the same method are made anew.
+
+    Raises
+    ------
+    InputError
+        For a folder that cannot be written or holds the answers of something else, and for what a method does wrong.
+    """
+    require_writable(out)
+    dataset = task.dataset(split)
+    slot = {"method": method.name, "task": task.name, "tier": task.tier, "split": split}
+    identity = {
+        **slot,
+        "config": getattr(method, "config", {}),
+        "source_sha256": getattr(method, "source_sha256", ""),
+        "task_hash": task.hash,
+        "seed": seed,
+        "fingerprint": dataset.fingerprint,
+    }
+    path = out / "identity.json"
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if any(found.get(key) != value for key, value in slot.items()):
+            raise InputError(f"{out}: holds predictions of {found.get('method')!r}; choose another --out")
+        if found != json.loads(json.dumps(identity)):
+            for stale in (*out.glob("*.npy"), out / STATEMENT):
+                stale.unlink(missing_ok=True)
+    elif any(out.iterdir()):
+        raise InputError(f"{out}: is not empty and holds no predictions; choose another --out")
+    write_text(path, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+
+    def save(sample_id: str, answer: NDArray[np.uint8]) -> None:
+        with atomic_path(out / f"{sample_id}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, answer, allow_pickle=False)
+
+    statement = _predict_all(method, task, dataset, seed, lambda i: (out / f"{i}.npy").is_file(), save, progress)
+    known = out / STATEMENT
+    if known.is_file() and statement["resumed"]:
+        return known
+    write_text(known, json.dumps(statement, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    return known
+
+
+def score(task: Task, folder: Path, split: str = "test", *, progress: Report | None = None) -> Result:
+    """Score the answers that `predict` wrote, or that were made elsewhere in the same form.
+
+    Parameters
+    ----------
+    task : Task
+        The task that they answer.
+    folder : Path
+        `<sample id>.npy` for every sample of the split, and optionally `predictions.json`.
+
+    Raises
+    ------
+    InputError
+        For an answer that is missing, of another shape or dtype, NaN, or out of the label range.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of predictions")
+    path = folder / STATEMENT
+    if path.is_file():
+        try:
+            statement = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: not valid JSON ({error})") from None
+        if statement.get("task_hash") != task.hash:
+            raise InputError(f"{path}: made for another version of {task.name} ({task.tier}); predict again")
+    else:
+        statement = {"method": {"name": folder.resolve().name}}
+
+    def load(sample_id: str) -> NDArray[Any]:
+        file = folder / f"{sample_id}.npy"
+        try:
+            answer: NDArray[Any] = np.load(file, allow_pickle=False)
+        except FileNotFoundError:
+            raise InputError(f"{task.name}/{sample_id}: prediction is missing, expected {file}") from None
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{task.name}/{sample_id}: {file} is not a readable .npy file ({error})") from None
+        return answer
+
+    return _score(task, task.dataset(split), statement, load, progress)
+
+
+def _checked(task: Task, sample: Sample, answer: Any) -> NDArray[np.uint8]:
+    return check_labels(
+        answer, shape=sample.shape, classes=task.protocol.answer.classes, where=f"{task.name}/{sample.id}"
+    )
+
+
+def _predict_all(
+    method: Method,
+    task: Task,
+    dataset: Dataset,
+    seed: int,
+    has: Callable[[str], bool],
+    save: Callable[[str, NDArray[np.uint8]], None],
+    progress: Report | None,
+) -> dict[str, Any]:
+    """Predict what is not there yet; return the statement of how."""
+    dataset = dataset.with_targets if isinstance(method, Oracle) else dataset
+    resumed = any(has(sample_id) for sample_id in dataset.ids)
+    fit_seconds = None
+    if not all(has(sample_id) for sample_id in dataset.ids) and hasattr(method, "fit"):
+        start = time.perf_counter()
+        if fit_method(method, task.dataset("train"), task.dataset("validation"), seed=seed):
+            fit_seconds = time.perf_counter() - start
+    seconds = 0.0
+    for sample in dataset:
+        if not has(sample.id):
+            start = time.perf_counter()
+            answer = predict_sample(method, sample)
+            seconds += time.perf_counter() - start
+            save(sample.id, _checked(task, sample, answer))
+        if progress:
+            progress(sample.id)
+    config = getattr(method, "config", {})
+    return {
+        "task": task.name,
+        "task_hash": task.hash,
+        "fingerprint": dataset.fingerprint,
+        "resumed": resumed,
+        "method": {
+            "name": method.name,
+            "description": config.get("description") or getattr(method, "description", ""),
+            "authors": config.get("authors", []),
+            "links": config.get("links", []),
+            "licence": config.get("licence", ""),
+            "track": config.get("track", "fixed"),
+            "training_data": config.get("training_data", ""),
+            "seeds": [seed] if fit_seconds is not None else [],
+            "parameters": config.get("parameters") or {},
+        },
+        "resources": {
+            "wall_time_s": {"fit": fit_seconds, "predict": seconds},
+            "peak_memory_mb": peak_memory_mb(),
+            "device": "cpu",
+        },
+    }
+
+
+def _score(
+    task: Task,
+    dataset: Dataset,
+    statement: Mapping[str, Any],
+    load: Callable[[str], Any],
+    progress: Report | None = None,
+) -> Result:
+    dataset = dataset.with_targets
+    if statement.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
+        raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
+    rows: list[Row] = []
+    for sample in dataset:
+        answer = _checked(task, sample, load(sample.id))
+        scores = score_labels(
+            answer,
+            sample.targets["labels"],
+            sample.region,
+            task.protocol.primary.classes,
+            nucleus=sample.targets["nucleus"],
+        )
+        rows += rows_of(sample.id, sample.group, sample.condition, scores)
+        if progress:
+            progress(sample.id)
+    axes = {name: Axis(levels=axis.levels, reference=axis.reference) for name, axis in task.protocol.axes.items()}
+    return Result(
+        task=task.name,
+        version=task.protocol.version,
+        task_hash=task.hash,
+        tier=task.tier,
+        split=dataset.split,
+        fingerprint=dataset.fingerprint,
+        data_origin="regenerated",
+        primary=task.protocol.primary.id,
+        axes=axes,
+        method=MethodStatement.model_validate(statement["method"]),
+        origin="scored",
+        flags=tuple(_flags(task, statement)),
+        environment=Environment(
+            python=platform.python_version(), platform=platform.platform(), cpu=cpu(), packages=packages()
+        ),
+        resources=Resources(**_resources(statement)),
+        rows=tuple(rows),
+        aggregates=aggregate(rows, axes),
+    )
+
+
+def _resources(statement: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(statement.get("resources", {}))
+    if "wall_time_s" in found:
+        found["wall_time_s"] = WallTime(**found["wall_time_s"])
+    return found
+
+
+def _flags(task: Task, statement: Mapping[str, Any]) -> list[str]:
+    flags = []
+    if task.dataset_spec.suffix:
+        flags.append(f"dataset {task.dataset_spec.name} is not the benchmark's own")
+    if statement.get("resumed"):
+        flags.append("predicted in several runs: wall time and memory are those of the last")
+    return flags
+
+
+def write_previews(result: Result, dataset: Dataset, load: Callable[[str], Any], folder: Path) -> Result:
+    """Write the pictures of the first specimen (input, truth, answer; central slice) and return the result with them.
+
+    Parameters
+    ----------
+    result : Result
+        Of the method whose answers `load` gives.
+    dataset : Dataset
+        The scored split, with targets.
+    load : callable
+        From a sample's id to its answer.
+    folder : Path
+        Where the PNGs go.
+    """
+    sample = dataset.at_reference.with_targets[0]
+    middle = sample.shape[0] // 2
+    stem = f"{sample.id}-z{middle}"
+    name = result.method.name
+    grey_slice_png(sample.reconstructions["fbp"][middle], folder / f"{stem}-input.png", low=0.0, high=0.8)
+    label_slice_png(sample.targets["labels"][middle], folder / f"{stem}-truth.png")
+    answer = f"{stem}-{file_name(name)}.png"
+    label_slice_png(load(sample.id)[middle], folder / answer)
+    caption = f"z slice {middle} (y, x)"
+    previews = (
+        Preview(file=f"{stem}-input.png", kind="input", sample=sample.id, caption=caption),
+        Preview(file=f"{stem}-truth.png", kind="truth", sample=sample.id, caption=caption),
+        Preview(file=answer, kind="answer", sample=sample.id, caption=caption),
+    )
+    return result.model_copy(update={"previews": previews})
+
+
+def file_name(method: str) -> str:
+    """Return a method's name as a file name: ASCII letters, digits, dots, dashes and underscores.
+
+    >>> file_name("my méthod/2")
+    'my-m-thod-2'
+    """
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-._") else "-" for c in method)

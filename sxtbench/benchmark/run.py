@@ -1,0 +1,106 @@
+"""Run a method in a process of its own, so that peak memory and wall time are its own, and score what it wrote."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sxtbench.benchmark.evaluate import file_name, score, write_previews
+from sxtbench.benchmark.method import load_method
+from sxtbench.benchmark.result import Result, load_result
+from sxtbench.benchmark.task import Task
+from sxtbench.content import content_folder
+from sxtbench.errors import InputError
+
+
+class MethodFailed(InputError):
+    """The method's process ended badly; it has said why on stderr."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes.
+
+    Parameters
+    ----------
+    root : Path
+        Holds `predictions/`, `results/<task>/<tier>/<method>.json` and `previews/<task>/<tier>/`.
+    task : Task
+        What is run.
+    """
+
+    root: Path
+    task: Task
+
+    def predictions(self, method: str, split: str) -> Path:
+        """Return the folder of a method's answers."""
+        return self.root / "predictions" / f"{self.task.dataset_spec.name}-{split}" / file_name(method)
+
+    def result(self, method: str) -> Path:
+        """Return the path of a method's result."""
+        return self.root / "results" / self.task.name / self.task.tier / f"{file_name(method)}.json"
+
+    @property
+    def previews(self) -> Path:
+        """The folder of the pictures of this task and tier."""
+        return self.root / "previews" / self.task.name / self.task.tier
+
+
+def run(
+    spec: str,
+    task: Task,
+    root: Path,
+    split: str = "test",
+    *,
+    seed: int = 0,
+    recipe: Path | None = None,
+    data_seed: int | None = None,
+) -> Result:
+    """Fit and predict in a process of its own, score here, write the result and its pictures.
+
+    Parameters
+    ----------
+    spec : str
+        As for `load_method`.
+    task : Task
+        From `get_task`; its dataset is generated where it is missing.
+    root : Path
+        A `RunFolder`.
+    split : str
+        `test` by default.
+    seed : int
+        Handed to `fit`.
+    recipe, data_seed
+        With which `task` was made, where it is not the benchmark's own.
+
+    Raises
+    ------
+    MethodFailed
+        Where the process ends badly.
+    """
+    method = load_method(spec)
+    place = RunFolder(root, task)
+    out = place.predictions(method.name, split)
+    command = [sys.executable, "-m", "sxtbench", "predict", spec, task.name, "--tier", task.tier, "--split", split]
+    command += ["--out", str(out), "--seed", str(seed)]
+    command += ["--data", str(task.data)] if task.data else []
+    command += ["--recipe", str(recipe)] if recipe else []
+    command += ["--data-seed", str(data_seed)] if data_seed is not None else []
+    status = subprocess.run(command, check=False).returncode
+    if status != 0:
+        raise MethodFailed(f"{method.name}: its process ended with exit status {status}")
+    result = score(task, out, split)
+    dataset = task.dataset(split, targets=True)
+    result = write_previews(result, dataset, lambda sample_id: np.load(out / f"{sample_id}.npy"), place.previews)
+    result.save(place.result(method.name))
+    return result
+
+
+def shipped_results(task: Task, split: str = "test") -> list[Result]:
+    """Return the results that ship with this version for the same task, tier, split and data."""
+    folder = content_folder("leaderboard") / "results" / task.name / task.tier
+    fingerprint = task.dataset(split).fingerprint
+    found = [load_result(path) for path in sorted(folder.glob("*.json"))]
+    return [r for r in found if (r.task_hash, r.split, r.fingerprint) == (task.hash, split, fingerprint)]

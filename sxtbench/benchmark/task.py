@@ -1,0 +1,226 @@
+"""A task: what a method gets, what it must return, how it is scored. Data, read from `tasks/<name>/task.yaml`."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from sxtbench.content import content_folder
+from sxtbench.datasets.dataset import Dataset, open_or_build
+from sxtbench.datasets.recipe import load_recipe, one_line, read_yaml
+from sxtbench.datasets.spec import Axis, DatasetSpec
+from sxtbench.distributions import Parameters
+from sxtbench.errors import InputError
+from sxtbench.hashing import sha256_json
+
+
+class Reconstructions(Parameters):
+    """Reference reconstructions that a sample offers, with their pinned settings."""
+
+    fbp: dict[str, Any]
+    cgne: dict[str, dict[str, Any]] = Field(description="keyword arguments by name, each a value by tier")
+
+
+class Input(Parameters):
+    """What a method gets."""
+
+    tilt_series: tuple[str, ...]
+    reconstructions: Reconstructions
+
+
+class Answer(Parameters):
+    """What a method must return."""
+
+    kinds: tuple[Literal["labels", "volume", "projections", "shifts"], ...]
+    classes: tuple[int, ...] = ()
+
+
+class Primary(Parameters):
+    """The metric that ranks, with every argument pinned."""
+
+    id: str
+    classes: tuple[int, ...] = ()
+
+
+class Tier(Parameters):
+    """Specimens a split."""
+
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+    test: int = Field(ge=1)
+
+
+class Protocol(Parameters):
+    """What decides scores; hashed."""
+
+    name: str
+    version: int = Field(ge=1)
+    supersedes: str | None = None
+    input: Input
+    answer: Answer
+    region: Literal["cyl"]
+    primary: Primary
+    axes: dict[str, Axis]
+    tiers: dict[str, Tier]
+
+
+class Report(Parameters):
+    """What is told beside the score; not hashed."""
+
+    title: str
+    summary: str
+    columns: tuple[str, ...]
+    controls: tuple[str, ...]
+
+
+class TaskFile(Parameters):
+    """The content of a `task.yaml`."""
+
+    protocol: Protocol
+    report: Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task at one tier, with its dataset.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `task.yaml` and `recipe.yaml` are.
+    protocol : Protocol
+        What decides scores.
+    report : Report
+        What is told beside the score.
+    tier : str
+        `tiny`, `small` or `full`.
+    dataset_spec : DatasetSpec
+        What the dataset is made of.
+    data : Path, optional
+        The dataset's folder, where it is not in its usual place.
+    """
+
+    folder: Path
+    protocol: Protocol
+    report: Report
+    tier: str
+    dataset_spec: DatasetSpec
+    data: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the task."""
+        return self.protocol.name
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the protocol, restricted to this tier, and of the tier's recipe."""
+        protocol = self.protocol.model_dump(mode="json")
+        protocol["tiers"] = {self.tier: protocol["tiers"][self.tier]}
+        cgne = protocol["input"]["reconstructions"]["cgne"]
+        protocol["input"]["reconstructions"]["cgne"] = {name: by_tier[self.tier] for name, by_tier in cgne.items()}
+        return sha256_json({"protocol": protocol, "recipe": self.dataset_spec.recipe.hash})
+
+    def dataset(
+        self,
+        split: str,
+        *,
+        targets: bool = False,
+        workers: int = 1,
+        progress: Callable[[str], None] | None = None,
+    ) -> Dataset:
+        """Open one split, generating it on first use.
+
+        Parameters
+        ----------
+        split : str
+            `train`, `validation` or `test`.
+        targets : bool
+            Whether the samples show the truth.
+        workers, progress
+            As in `sxtbench.datasets.build.build`.
+        """
+        return open_or_build(self.dataset_spec, split, self.data, targets=targets, workers=workers, progress=progress)
+
+    def at(self, data: Path | None) -> "Task":
+        """Return the same task with its dataset in another folder."""
+        return replace(self, data=data)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the nearest known name, else a list of all.
+
+    >>> suggestion("fbp-otzu", ["fbp-otsu", "oracle"])
+    "; did you mean 'fbp-otsu'?"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(names)}"
+
+
+def list_tasks() -> list[str]:
+    """Return the names of the tasks that ship with this version.
+
+    >>> list_tasks()
+    ['limited-angle-segmentation']
+    """
+    return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
+
+
+def load_task_file(path: Path) -> TaskFile:
+    """Read and check a `task.yaml`."""
+    try:
+        return TaskFile.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise InputError(f"{path}: {one_line(error, TaskFile)}") from None
+
+
+def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: Path | None = None) -> Task:
+    """Return a task at one tier.
+
+    Parameters
+    ----------
+    name : str
+        A task's name, optionally with its version: `limited-angle-segmentation@1`.
+    tier : str
+        `tiny`, `small` or `full`.
+    seed : int, optional
+        Another root seed: another dataset, named `...+seed<S>`, that takes no part in the board.
+    recipe : Path, optional
+        Another recipe file with this tier: another dataset, named `...+recipe-<hash>`, off the board.
+
+    Raises
+    ------
+    InputError
+        For an unknown task, version or tier (with the nearest name), or a recipe that is not possible.
+    """
+    bare, _, version = name.partition("@")
+    if bare not in list_tasks():
+        raise InputError(f"unknown task {bare!r}{suggestion(bare, list_tasks())}")
+    folder = content_folder("tasks") / bare
+    content = load_task_file(folder / "task.yaml")
+    protocol = content.protocol
+    if version and version != str(protocol.version):
+        raise InputError(f"unknown version {name!r}; this sxtbench has {bare}@{protocol.version}")
+    if tier not in protocol.tiers:
+        raise InputError(f"{bare}: unknown tier {tier!r}{suggestion(tier, protocol.tiers)}")
+    loaded = load_recipe(recipe or folder / "recipe.yaml", tier, seed=seed)
+    suffix = f"+recipe-{loaded.hash[:8]}" if recipe else ""
+    suffix += f"+seed{seed}" if seed is not None else ""
+    sizes = protocol.tiers[tier]
+    reconstructions = protocol.input.reconstructions
+    spec = DatasetSpec(
+        task=bare,
+        tier=tier,
+        recipe=loaded,
+        sizes={"train": sizes.train, "validation": sizes.validation, "test": sizes.test},
+        axes=protocol.axes,
+        fbp=reconstructions.fbp,
+        cgne={key: by_tier[tier] for key, by_tier in reconstructions.cgne.items()},
+        suffix=suffix,
+    )
+    return Task(folder=folder, protocol=protocol, report=content.report, tier=tier, dataset_spec=spec)

@@ -1,0 +1,66 @@
+"""What verbs share: options, the console, progress."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from sxtbench.benchmark.task import Task
+
+console = Console(stderr=True, highlight=False)
+
+TaskName = Annotated[str, typer.Argument(help="A task, as `sxtbench tasks` lists them.", show_default=False)]
+Tier = Annotated[str, typer.Option("--tier", "-t", help="Size of the task: tiny, small or full.")]
+Split = Annotated[str, typer.Option("--split", "-s", help="train, validation or test.")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="The dataset's folder, where it is not under $SXTBENCH_HOME.", show_default=False),
+]
+Recipe = Annotated[
+    Path | None,
+    typer.Option("--recipe", help="Another recipe.yaml: another dataset, off the board.", show_default=False),
+]
+DataSeed = Annotated[
+    int | None,
+    typer.Option("--data-seed", help="Another seed of the data: another dataset, off the board.", show_default=False),
+]
+Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes that generate specimens.")]
+
+
+@contextmanager
+def progress(description: str, total: int | None) -> Iterator[Callable[[str], None]]:
+    """Show a bar on stderr and yield a function that takes the name of each thing done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[item]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(description, total=total, item="")
+
+        def done(item: str) -> None:
+            bar.update(task, advance=1, item=item)
+
+        yield done
+        bar.update(task, item="")
+
+
+def ready(task: "Task", splits: list[str], workers: int = 1) -> None:
+    """Generate the splits that are missing, with a bar where there is anything to do."""
+    from sxtbench.datasets.build import build, missing_specimens
+    from sxtbench.datasets.dataset import home
+
+    folder = task.data or home() / "datasets" / task.dataset_spec.name
+    missing = missing_specimens(task.dataset_spec, folder, splits)
+    if not missing:
+        return
+    with progress(f"generate {task.dataset_spec.name}", missing) as done:
+        build(task.dataset_spec, folder, splits=splits, workers=workers, progress=done)

@@ -1,0 +1,105 @@
+"""Verbs on data: generate, verify, info."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sxtbench.cli.console import DataSeed, Recipe, TaskName, Tier, Workers, progress
+from sxtbench.errors import CheckError, InputError
+
+
+def generate(
+    task: TaskName,
+    tier: Tier = "tiny",
+    splits: Annotated[str, typer.Option("--splits", help="Comma-separated.")] = "train,validation,test",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The dataset's own folder (default: under $SXTBENCH_HOME).", show_default=False
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="Specimens a split, instead of the tier's.", show_default=False)
+    ] = None,
+    seed: DataSeed = None,
+    recipe: Recipe = None,
+    workers: Workers = 1,
+) -> None:
+    """Build a dataset; a build that was stopped continues.
+
+    Example: `sxtbench generate limited-angle-segmentation --tier tiny --out ./tiny`
+    """
+    from dataclasses import replace
+
+    from sxtbench.benchmark.task import get_task
+    from sxtbench.datasets.build import build, missing_specimens, read_statement
+    from sxtbench.datasets.dataset import home
+
+    spec = get_task(task, tier, seed=seed, recipe=recipe).dataset_spec
+    if count is not None:
+        spec = replace(spec, sizes=dict.fromkeys(spec.sizes, count), suffix=f"{spec.suffix}+count{count}")
+    chosen = [name.strip() for name in splits.split(",") if name.strip()]
+    folder = out or home() / "datasets" / spec.name
+    missing = missing_specimens(spec, folder, chosen)
+    with progress(f"generate {spec.name}", missing) as done:
+        build(spec, folder, splits=chosen, workers=workers, progress=done)
+    for name, stated in read_statement(folder)["splits"].items():
+        typer.echo(f"{name:<11} {stated['specimens']:>4} specimens  fingerprint {stated['fingerprint'][:16]}")
+    typer.echo(folder)
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A dataset's folder.")],
+    regenerate: Annotated[
+        int, typer.Option("--regenerate", min=0, help="Specimens of each split to make anew and compare.")
+    ] = 0,
+) -> None:
+    """Check a dataset: checksums, contents, leakage between splits; exit 1 where something is wrong.
+
+    Example: `sxtbench verify ./tiny --regenerate 1`
+    """
+    from sxtbench.datasets.verify import verify as check
+
+    with progress(f"verify {folder.name}", None) as done:
+        problems = check(folder, regenerate=regenerate, progress=done)
+    for line in problems:
+        typer.echo(line)
+    if problems:
+        raise CheckError(f"{folder}: {len(problems)} problem{'s' if len(problems) > 1 else ''} found")
+    typer.echo(f"{folder}: all is well")
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="A dataset's folder, or a result.json.")],
+) -> None:
+    """Say what a dataset or a result holds.
+
+    Example: `sxtbench info ./tiny`
+    """
+    if path.is_file() and path.suffix == ".json":
+        from sxtbench.benchmark.result import load_result
+
+        result = load_result(path)
+        typer.echo(result.summary())
+        typer.echo(f"  task hash {result.task_hash[:16]}, data {result.fingerprint[:16]} ({result.data_origin})")
+        return
+    if not path.is_dir():
+        raise InputError(f"{path}: no dataset folder and no result.json")
+    from sxtbench.datasets.build import read_statement
+
+    statement = read_statement(path)
+    typer.echo(f"{statement['name']}, version {statement['version']}, recipe {statement['recipe_sha256'][:16]}")
+    for name, stated in statement["splits"].items():
+        typer.echo(
+            f"  {name:<11} {stated['specimens']:>4} specimens {stated['samples']:>5} samples  "
+            f"fingerprint {stated['fingerprint'][:16]}"
+        )
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    typer.echo(f"  {size / 1e6:.1f} MB in {path}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (generate, verify, info):
+        app.command()(verb)

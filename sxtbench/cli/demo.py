@@ -1,0 +1,43 @@
+"""The main job in one command: the tiny datasets, the baselines, their scores, the board."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sxtbench.cli.console import console, ready
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Everything goes there and nowhere else.")] = Path(
+        "sxtbench-demo"
+    ),
+) -> None:
+    """Generate the tiny datasets, run the baselines, score them and build a board.
+
+    Example: `sxtbench demo --out ./sxtbench-demo`
+    """
+    from sxtbench.benchmark.board import build_board
+    from sxtbench.benchmark.method import list_baselines
+    from sxtbench.benchmark.run import run
+    from sxtbench.benchmark.task import get_task, list_tasks
+    from sxtbench.files import require_writable
+
+    require_writable(out)
+    for name in list_tasks():
+        task = get_task(name, "tiny")
+        task = task.at(out / "data" / task.dataset_spec.name)
+        ready(task, ["train", "validation", "test"])
+        for baseline in list_baselines():
+            result = run(baseline, task, out)
+            head = result.headline
+            console.print(
+                f"  {baseline:<20} {result.primary} {head.mean:.3f}  [{head.low:.3f}, {head.high:.3f}]", markup=False
+            )
+    build_board(out / "results", out / "board")
+    typer.echo(f"Open the board: {(out / 'board' / 'index.html').resolve()}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(demo)

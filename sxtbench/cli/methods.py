@@ -1,0 +1,175 @@
+"""Verbs on methods: tasks, baselines, run, predict, score, tune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sxtbench.cli.console import Data, DataSeed, Recipe, Split, TaskName, Tier, Workers, console, progress, ready
+
+MethodSpec = Annotated[
+    str, typer.Argument(help="A baseline's name, file.py:Class, or package.module:Class.", show_default=False)
+]
+Seed = Annotated[int, typer.Option("--seed", help="Handed to the method's fit.")]
+RunFolderOption = Annotated[Path, typer.Option("--out", "-o", help="Where predictions, results and the board go.")]
+
+
+def tasks() -> None:
+    """List the tasks with their tiers.
+
+    Example: `sxtbench tasks`
+    """
+    from sxtbench.benchmark.task import get_task, list_tasks
+
+    for name in list_tasks():
+        task = get_task(name)
+        typer.echo(f"{name}@{task.protocol.version}: {task.report.title}")
+        typer.echo(f"  {task.report.summary}")
+        for tier, sizes in task.protocol.tiers.items():
+            grid = get_task(name, tier).dataset_spec.recipe.grid
+            side = " x ".join(map(str, grid.shape))
+            typer.echo(
+                f"  {tier:<6} {side} voxels of {grid.voxel_size_nm:g} nm, "
+                f"{sizes.train}/{sizes.validation}/{sizes.test} specimens (train/validation/test)"
+            )
+
+
+def baselines() -> None:
+    """List the methods that ship with this version.
+
+    Example: `sxtbench baselines`
+    """
+    from sxtbench.benchmark.method import list_baselines, load_method
+
+    for name in list_baselines():
+        method = load_method(name)
+        said = getattr(method, "config", {}).get("description") or getattr(method, "description", "")
+        typer.echo(f"{name:<20} {said}")
+
+
+def run(
+    method: MethodSpec,
+    task: TaskName,
+    tier: Tier = "tiny",
+    split: Split = "test",
+    out: RunFolderOption = Path("sxtbench-run"),
+    data: Data = None,
+    seed: Seed = 0,
+    recipe: Recipe = None,
+    data_seed: DataSeed = None,
+    workers: Workers = 1,
+) -> None:
+    """Fit, predict and score a method, set it beside the baselines, and draw the board.
+
+    Example: `sxtbench run my_method.py:Mine limited-angle-segmentation --tier tiny`
+    """
+    from sxtbench.benchmark.board import build_board
+    from sxtbench.benchmark.method import load_method
+    from sxtbench.benchmark.run import RunFolder, shipped_results
+    from sxtbench.benchmark.run import run as run_method
+    from sxtbench.benchmark.task import get_task
+    from sxtbench.files import require_writable
+
+    chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
+    loaded = load_method(method)
+    require_writable(out)
+    ready(chosen, ["train", "validation", split] if hasattr(loaded, "fit") else [split], workers)
+    result = run_method(method, chosen, out, split, seed=seed, recipe=recipe, data_seed=data_seed)
+    typer.echo(result.summary())
+    others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
+    if others:
+        typer.echo(f"beside the results that ship, {result.primary} on the same data:")
+        for entry in sorted([result, *others], key=lambda entry: -entry.headline.mean):
+            mark = ">" if entry is result else " "
+            head = entry.headline
+            typer.echo(f" {mark} {entry.method.name:<24} {head.mean:.3f}  [{head.low:.3f}, {head.high:.3f}]")
+    build_board(out / "results", out / "board")
+    typer.echo(f"result: {RunFolder(out, chosen).result(result.method.name)}")
+    typer.echo(f"board:  {out / 'board' / 'index.html'}")
+
+
+def predict(
+    method: MethodSpec,
+    task: TaskName,
+    tier: Tier = "tiny",
+    split: Split = "test",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <sample id>.npy.")] = Path("predictions"),
+    data: Data = None,
+    seed: Seed = 0,
+    recipe: Recipe = None,
+    data_seed: DataSeed = None,
+) -> None:
+    """Write a method's answers, one file a sample; a run that was stopped continues.
+
+    Example: `sxtbench predict fbp-otsu limited-angle-segmentation --out ./answers`
+    """
+    from sxtbench.benchmark.evaluate import predict as predict_split
+    from sxtbench.benchmark.method import load_method
+    from sxtbench.benchmark.task import get_task
+
+    chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
+    loaded = load_method(method)
+    ready(chosen, ["train", "validation", split] if hasattr(loaded, "fit") else [split])
+    if hasattr(loaded, "fit"):
+        console.print(f"{loaded.name}: fitting on train, then predicting")
+    with progress(f"{loaded.name} on {split}", len(chosen.dataset(split))) as done:
+        predict_split(loaded, chosen, out, split, seed=seed, progress=done)
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Folder with <sample id>.npy.")],
+    task: TaskName,
+    tier: Tier = "tiny",
+    split: Split = "test",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The result to write.")] = Path("result.json"),
+    data: Data = None,
+    recipe: Recipe = None,
+    data_seed: DataSeed = None,
+) -> None:
+    """Score answers that `predict` wrote or that were made elsewhere.
+
+    Example: `sxtbench score ./answers limited-angle-segmentation --tier tiny --out result.json`
+    """
+    from sxtbench.benchmark.evaluate import score as score_split
+    from sxtbench.benchmark.task import get_task
+
+    chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
+    ready(chosen, [split])
+    with progress(f"score {split}", len(chosen.dataset(split))) as done:
+        result = score_split(chosen, predictions, split, progress=done)
+    result.save(out)
+    typer.echo(result.summary())
+    typer.echo(f"result: {out}")
+
+
+def tune(
+    baseline: Annotated[str, typer.Argument(help="A baseline whose config has a `search`.")],
+    task: TaskName,
+    tier: Tier = "tiny",
+    data: Data = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Passes over all parameters.")] = 2,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Where to write (default: the baseline's config.yaml).", show_default=False),
+    ] = None,
+) -> None:
+    """Find a baseline's constants on the validation split; the test split is not read.
+
+    Example: `sxtbench tune fbp-otsu limited-angle-segmentation --tier tiny`
+    """
+    from sxtbench.benchmark.task import get_task
+    from sxtbench.benchmark.tune import tune as search
+
+    chosen = get_task(task, tier).at(data)
+    ready(chosen, ["train", "validation"])
+    with progress(f"tune {baseline}", None) as done:
+        found = search(baseline, chosen, rounds=rounds, config_path=config, report=done)
+    typer.echo(f"{baseline}, {tier}, validation: {found.start:.4f} -> {found.score:.4f} in {found.tried} evaluations")
+    for name, value in found.parameters.items():
+        typer.echo(f"  {name}: {value}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (tasks, baselines, run, predict, score, tune):
+        app.command()(verb)

@@ -1,0 +1,74 @@
+"""Pictures of samples and results."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sxtbench.cli.console import Data, ready
+from sxtbench.errors import InputError
+
+
+def show(
+    what: Annotated[str, typer.Argument(help="A sample as TASK/TIER/SAMPLE-ID, or a result.json.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write.")] = Path("show.png"),
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option("--predictions", "-p", help="Folder of answers to set beside the truth; may be repeated."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Draw a sample (input, truth, answers) or a result (IoU per class, curves).
+
+    Example: `sxtbench show limited-angle-segmentation/tiny/test-00000 --out sample.png`
+    """
+    if out.suffix.lower() != ".png":
+        raise InputError(f"--out {out}: expected a name that ends in .png")
+    if what.endswith(".json"):
+        from sxtbench.benchmark.figures import result_figure
+        from sxtbench.benchmark.result import load_result
+
+        result_figure(load_result(what), out)
+    else:
+        _show_sample(what, out, predictions or [], data)
+    typer.echo(out)
+
+
+def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | None) -> None:
+    import numpy as np
+
+    from sxtbench.benchmark.answer import check_labels
+    from sxtbench.benchmark.task import get_task
+    from sxtbench.pictures import comparison_figure
+
+    parts = what.split("/")
+    if len(parts) != 3:
+        raise InputError(f"{what!r}: expected TASK/TIER/SAMPLE-ID, such as limited-angle-segmentation/tiny/test-00000")
+    name, tier, sample_id = parts
+    task = get_task(name, tier).at(data)
+    split = sample_id.partition("-")[0]
+    ready(task, [split])
+    sample = task.dataset(split, targets=True).by_id(sample_id)
+    answers = {}
+    for folder in predictions:
+        file = folder / f"{sample_id}.npy"
+        if not file.is_file():
+            raise InputError(f"{file}: no such prediction")
+        answers[folder.name] = check_labels(
+            np.load(file, allow_pickle=False), shape=sample.shape, classes=task.protocol.answer.classes, where=str(file)
+        )
+    condition = ", ".join(f"{axis} {level:g}" for axis, level in sample.condition.items())
+    comparison_figure(
+        sample.reconstructions["fbp"],
+        sample.targets["labels"],
+        answers,
+        out,
+        voxel_size_nm=sample.voxel_size_nm,
+        title=f"{name}, {tier}, {sample_id} ({condition})",
+        truth_lac=sample.targets["lac"],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(show)

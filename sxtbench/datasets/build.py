@@ -1,0 +1,345 @@
+"""Build a dataset folder: simulate each specimen, store it, write the manifest. A killed build continues.
+
+Every sample is written whole or not at all, its row last; a rerun skips what has a row. The manifest, the checksums and
+the statement of the dataset are made from the rows when a split is complete.
+"""
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sxtbench
+from sxtbench.acquisition.tilt import select_range
+from sxtbench.content import content_folder
+from sxtbench.datasets.simulate import Simulation, simulate
+from sxtbench.datasets.spec import DatasetSpec, fingerprint, group_id
+from sxtbench.datasets.store import Hierarchy, Volume, object_table, rounded, write_hierarchy
+from sxtbench.errors import InputError
+from sxtbench.files import atomic_path, require_writable, write_text
+from sxtbench.hashing import canonical_json, sha256_arrays, sha256_file
+from sxtbench.metrics.regions import cell_halo
+from sxtbench.pictures import grey_slice_png
+
+VERSION = "1.0.0"
+_STATEMENT = "dataset.json"
+_ROWS = ".build"
+
+# Stored volumes are rounded to multiples of these, far below the noise (0.067/um) and below the PSNR floor (1e-4/um).
+RECONSTRUCTION_STEP_EXPONENT = 11
+LAC_STEP_EXPONENT = 13
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    spec: DatasetSpec
+    split: str
+    index: int
+    folder: Path
+
+
+def content_arrays(simulation: Simulation) -> dict[str, Any]:
+    """Return the arrays that the content hash of a sample covers."""
+    return {
+        "labels": simulation.specimen.labels,
+        "counts": simulation.exposure.series.counts,
+        "incident_photons": simulation.exposure.series.incident_photons,
+        "angles_deg": simulation.exposure.series.angles_deg,
+        "true_angles_deg": simulation.exposure.true_angles_deg,
+    }
+
+
+def store_sample(job: _Job, simulation: Simulation) -> dict[str, Any]:
+    """Write the files of one simulated sample and return its row of the manifest."""
+    spec, folder, group = job.spec, job.folder, group_id(job.split, job.index)
+    series, exposure, specimen = simulation.exposure.series, simulation.exposure, simulation.specimen
+    edge_um = spec.recipe.grid.voxel_size_nm / 1000
+    names = {
+        "input_path": f"inputs/{job.split}/{group}.zarr.zip",
+        "target_path": f"targets/{job.split}/{group}.zarr.zip",
+        "objects_path": f"targets/{job.split}/{group}.objects.parquet",
+    }
+    write_hierarchy(
+        folder / names["input_path"],
+        Hierarchy(
+            arrays={
+                "tilt_series/main/counts": series.counts,
+                "tilt_series/main/projections": series.projections,
+                "tilt_series/main/incident_photons": series.incident_photons,
+                "tilt_series/main/angles_deg": series.angles_deg,
+            },
+            volumes={
+                "reconstructions/fbp": Volume(rounded(simulation.fbp, RECONSTRUCTION_STEP_EXPONENT), edge_um, "1/um")
+            },
+            attributes={
+                "id": group,
+                "pixel_size_nm": series.pixel_size_nm,
+                "energy_ev": series.energy_ev,
+                "tilt_range_centre_deg": simulation.tilt_offset_deg,
+                "floored_share": exposure.floored_share,
+            },
+        ),
+    )
+    masks = {name: mask for name, mask in sorted(simulation.masks.items())}
+    masks["cell_halo"] = cell_halo(specimen.labels, simulation.artefacts, spec.recipe.grid.voxel_size_nm)
+    write_hierarchy(
+        folder / names["target_path"],
+        Hierarchy(
+            arrays={"true_angles_deg": exposure.true_angles_deg, "true_shifts_px": exposure.true_shifts_px},
+            volumes={
+                "lac": Volume(rounded(simulation.lac, LAC_STEP_EXPONENT), edge_um, "1/um"),
+                "labels": Volume(specimen.labels, edge_um),
+                **{f"masks/{name}": Volume(mask.astype(np.uint8), edge_um) for name, mask in masks.items()},
+            },
+            attributes={"id": group, "ice_thickness_um": simulation.ice_thickness_um},
+        ),
+    )
+    object_table(folder / names["objects_path"], specimen.objects)
+    middle = specimen.labels.shape[0] // 2
+    preview = f"previews/{job.split}/{group}.png"
+    grey_slice_png(simulation.fbp[middle], folder / preview, low=0.0, high=0.8)
+    content = content_arrays(simulation)
+    kept = select_range(
+        series.angles_deg,
+        simulation.tilt_offset_deg,
+        spec.reference.get("tilt_range_deg", spec.recipe.acquisition.tilt.range_deg),
+        spec.recipe.acquisition.tilt.range_deg,
+    )
+    return {
+        "group": group,
+        "content_sha256": sha256_arrays(content),
+        "labels_sha256": sha256_arrays({"labels": specimen.labels}),
+        **{key.replace("path", "sha256"): sha256_file(folder / name) for key, name in names.items()},
+        **names,
+        "views": len(series.angles_deg),
+        "reference_views": len(kept),
+        "floored_share": exposure.floored_share,
+        "preview": preview,
+    }
+
+
+def _produce(job: _Job) -> str:
+    """Simulate and store one specimen; its row is the last thing written."""
+    simulation = simulate(job.spec.recipe, job.split, job.index, fbp_arguments=job.spec.fbp)
+    row = store_sample(job, simulation)
+    write_text(_row_path(job), canonical_json(row))
+    return group_id(job.split, job.index)
+
+
+def _row_path(job: _Job) -> Path:
+    return job.folder / _ROWS / f"{group_id(job.split, job.index)}.json"
+
+
+def _identity(spec: DatasetSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "task": spec.task,
+        "tier": spec.tier,
+        "data_major": spec.recipe.data_major,
+        "recipe_sha256": spec.recipe.hash,
+        "reconstructions": {"fbp": spec.fbp},
+    }
+
+
+def read_statement(folder: Path) -> dict[str, Any]:
+    """Read `dataset.json`, the statement of what a dataset folder holds.
+
+    Raises
+    ------
+    InputError
+        Where the folder is missing or is no dataset.
+    """
+    path = folder / _STATEMENT
+    try:
+        statement = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder}: no dataset there (no {_STATEMENT}); `sxtbench generate` makes one") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if not isinstance(statement, dict) or "splits" not in statement:
+        raise InputError(f"{path}: is not the statement of an sxtbench dataset")
+    return statement
+
+
+def prepare(folder: Path, spec: DatasetSpec) -> None:
+    """Make the folder, or check that what stands there is the same dataset."""
+    require_writable(folder)
+    statement = folder / _STATEMENT
+    identity = _identity(spec)
+    if statement.is_file():
+        found = read_statement(folder)
+        for key, value in identity.items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{folder}: holds another dataset ({key} is {found.get(key)!r}, expected {value!r}); "
+                    "choose another --out, or delete that folder"
+                )
+    elif any(folder.iterdir()):
+        raise InputError(f"{folder}: is not empty and holds no sxtbench dataset; choose another --out")
+    else:
+        write_text(statement, _pretty({**identity, "version": VERSION, "splits": {}}))
+    (folder / _ROWS).mkdir(exist_ok=True)
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def build(
+    spec: DatasetSpec,
+    folder: Path,
+    *,
+    splits: Sequence[str] | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Build the splits of a dataset that are not there yet.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        What to build.
+    folder : Path
+        The dataset's own folder: new, empty, or an unfinished build of the same dataset.
+    splits : sequence of str, optional
+        All splits of the spec by default.
+    workers : int
+        Processes; each specimen is independent, so the bytes do not depend on their number.
+    progress : callable, optional
+        Called with the id of each specimen that is done.
+
+    Raises
+    ------
+    InputError
+        For an unknown split, a folder that cannot be written or holds something else.
+    """
+    chosen = list(splits or spec.sizes)
+    _require_splits(spec, chosen)
+    prepare(folder, spec)
+    missing = _missing(spec, folder, chosen)
+    for done in _run(missing, workers):
+        if progress:
+            progress(done)
+    stated = read_statement(folder)["splits"]
+    unfinished = [split for split in chosen if split not in stated]
+    for split in unfinished:
+        _finish_split(spec, folder, split)
+    if unfinished or not (folder / "SHA256SUMS").is_file():
+        _finish(spec, folder)
+
+
+def missing_specimens(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> int:
+    """Return how many specimens a build of these splits still has to make."""
+    _require_splits(spec, splits)
+    if not (folder / _STATEMENT).is_file():
+        return sum(spec.sizes[split] for split in splits)
+    return len(_missing(spec, folder, splits))
+
+
+def _require_splits(spec: DatasetSpec, splits: Sequence[str]) -> None:
+    for split in splits:
+        if split not in spec.sizes:
+            raise InputError(f"{spec.name}: unknown split {split!r}; it has {', '.join(spec.sizes)}")
+
+
+def _missing(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> list[_Job]:
+    stated = read_statement(folder)["splits"]
+    jobs = [_Job(spec, split, i, folder) for split in splits if split not in stated for i in range(spec.sizes[split])]
+    return [job for job in jobs if not _row_path(job).is_file()]
+
+
+def _run(jobs: list[_Job], workers: int) -> Iterator[str]:
+    if workers <= 1 or len(jobs) <= 1:
+        yield from map(_produce, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(_produce, jobs)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = []
+    content = {}
+    grid, acquisition = spec.recipe.grid, spec.recipe.acquisition
+    for index in range(spec.sizes[split]):
+        stored = json.loads(_row_path(_Job(spec, split, index, folder)).read_text(encoding="utf-8"))
+        content[stored["group"]] = stored["content_sha256"]
+        picture = {"bytes": (folder / stored["preview"]).read_bytes(), "path": stored["preview"]}
+        for condition in spec.conditions():
+            rows.append(
+                {
+                    "id": spec.sample_id(stored["group"], condition),
+                    "group": stored["group"],
+                    "split": split,
+                    "reference": condition == spec.reference,
+                    **{f"condition_{axis}": level for axis, level in condition.items()},
+                    "twin_of": None,
+                    "calibration_id": None,
+                    "shape_zyx": list(grid.shape),
+                    "voxel_size_nm": grid.voxel_size_nm,
+                    "pixel_size_nm": grid.voxel_size_nm,
+                    "energy_ev": acquisition.energy_ev,
+                    "stored_views": stored["views"],
+                    **{k: v for k, v in stored.items() if k not in ("group", "views", "reference_views", "preview")},
+                    "preview": picture if condition == spec.reference else None,
+                }
+            )
+    table = pa.Table.from_pylist(rows)
+    with atomic_path(folder / "manifest" / f"{split}.parquet") as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    statement = read_statement(folder)
+    statement["splits"][split] = {
+        "specimens": spec.sizes[split],
+        "samples": len(rows),
+        "fingerprint": fingerprint(spec, split, content),
+    }
+    write_text(folder / _STATEMENT, _pretty(statement))
+
+
+def _finish(spec: DatasetSpec, folder: Path) -> None:
+    """Write what describes the whole folder, then the checksums."""
+    import yaml
+
+    recipe = spec.recipe.model_dump(mode="json")
+    write_text(folder / "recipe" / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
+    environment = {
+        "sxtbench": sxtbench.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
+    write_text(folder / "recipe" / "environment.json", _pretty(environment))
+    card = content_folder("data_cards") / f"{spec.task}.md"
+    write_text(folder / "README.md", card.read_text(encoding="utf-8").replace("{{ name }}", spec.name))
+    shutil.copyfile(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
+    shutil.copyfile(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
+    write_checksums(folder)
+
+
+def dataset_files(folder: Path) -> list[str]:
+    """Return the files that the checksums cover, as sorted POSIX paths relative to the folder."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    names = (path.relative_to(folder).as_posix() for path in found)
+    return sorted(n for n in names if n != "SHA256SUMS" and not any(part.startswith(".") for part in n.split("/")))
+
+
+def write_checksums(folder: Path) -> None:
+    """Write `SHA256SUMS`, in the format of coreutils."""
+    lines = [f"{sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
+    write_text(folder / "SHA256SUMS", "\n".join(lines) + "\n")

@@ -1,0 +1,268 @@
+"""Datasets as a method sees them: samples with their tilt series, reconstructions and, where asked for, targets."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sxtbench.acquisition.series import TiltSeries
+from sxtbench.datasets.build import build, read_statement
+from sxtbench.datasets.conditions import derive
+from sxtbench.datasets.spec import Condition, DatasetSpec, fingerprint
+from sxtbench.datasets.store import open_hierarchy, read_array
+from sxtbench.errors import InputError
+from sxtbench.files import atomic_path
+from sxtbench.hashing import sha256_json
+from sxtbench.metrics.regions import cylinder
+from sxtbench.reconstruction import fbp
+from sxtbench.reconstruction.extended import cgne_extended
+
+
+def home() -> Path:
+    """Return the folder for data: `$SXTBENCH_HOME`, else the platform's cache folder."""
+    configured = os.environ.get("SXTBENCH_HOME")
+    if configured:
+        return Path(configured).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("sxtbench")
+
+
+class _Lazy(Mapping[str, NDArray[Any]]):
+    """Arrays that are read or computed at the first access and then kept."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], NDArray[Any]]], what: str) -> None:
+        self._makers, self._made, self._what = dict(makers), dict[str, NDArray[Any]](), what
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._makers:
+            raise KeyError(f"{self._what} has no {name!r}; it has {', '.join(self._makers)}")
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+class Sample:
+    """One specimen under one condition.
+
+    Attributes
+    ----------
+    id, group : str
+        Identity of the sample, and of its specimen.
+    condition : dict of float
+        Level of every axis, for example `{"tilt_range_deg": 100.0, "photons": 1.0}`.
+    shape : tuple of three int
+        Voxels of the volume to answer with, (z, y, x).
+    voxel_size_nm : float
+        Edge of a voxel, nm.
+    region : ndarray, shape (z, y, x), bool
+        Where answers are scored.
+    metadata : dict
+        Task, tier, share of pixels at the count floor.
+    series : mapping of TiltSeries
+        Tilt series by name; `tilt_series` is the only or `main` one.
+    reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
+        `fbp` (stored at the reference level, else computed) and `cgne` (computed at the first access, kept on disk).
+    """
+
+    def __init__(self, dataset: "Dataset", row: Mapping[str, Any]) -> None:
+        self._row = dict(row)
+        self._with_targets = dataset.targets
+        self._spec, self._folder = dataset.spec, dataset.folder
+        self.id: str = row["id"]
+        self.group: str = row["group"]
+        self.condition: Condition = {axis: float(row[f"condition_{axis}"]) for axis in self._spec.reference}
+        self.voxel_size_nm: float = float(row["voxel_size_nm"])
+        depth, height, width = (int(n) for n in row["shape_zyx"])
+        self.shape = (depth, height, width)
+        self.metadata: dict[str, Any] = {
+            "task": self._spec.task,
+            "tier": self._spec.tier,
+            "floored_share": float(row["floored_share"]),
+        }
+        self.reconstructions: Mapping[str, NDArray[np.float32]] = _Lazy(
+            {"fbp": self._fbp, "cgne": self._cgne}, f"{self.id}: reconstructions"
+        )
+
+    def __repr__(self) -> str:
+        return f"Sample({self.id!r}, shape={self.shape}, voxel_size_nm={self.voxel_size_nm:g})"
+
+    @cached_property
+    def region(self) -> NDArray[np.bool_]:
+        """Where answers are scored: the inscribed cylinder."""
+        return cylinder(self.shape)
+
+    @cached_property
+    def tilt_series(self) -> TiltSeries:
+        """The tilt series `main`, at this sample's condition."""
+        with open_hierarchy(self._folder / self._row["input_path"]) as root:
+            attributes = root.attrs.asdict()
+            arrays = {
+                name: np.asarray(root[f"tilt_series/main/{name}"][...])  # type: ignore[index]
+                for name in ("counts", "incident_photons", "angles_deg")
+            }
+        stored = TiltSeries(
+            **arrays, pixel_size_nm=float(attributes["pixel_size_nm"]), energy_ev=float(attributes["energy_ev"])
+        )
+        return derive(
+            stored,
+            self.condition,
+            offset_deg=float(attributes["tilt_range_centre_deg"]),
+            full_range_deg=self._spec.recipe.acquisition.tilt.range_deg,
+            content_sha256=self._row["content_sha256"],
+        )
+
+    @property
+    def series(self) -> dict[str, TiltSeries]:
+        """Tilt series by name."""
+        return {"main": self.tilt_series}
+
+    @cached_property
+    def targets(self) -> Mapping[str, NDArray[Any]]:
+        """The truth: `labels`, `lac`, masks by name (`nucleus`, `cell_halo`, ...), `true_angles_deg`.
+
+        Raises
+        ------
+        InputError
+            Unless the dataset was opened with `targets=True`: methods are not handed the truth.
+        """
+        if not self._with_targets:
+            raise InputError(
+                f"{self.id}: asks for targets, which a method does not get; "
+                "open the dataset with targets=True to look at the truth"
+            )
+        path = self._folder / self._row["target_path"]
+        with open_hierarchy(path) as root:
+            masks = sorted(root["masks"].group_keys())  # type: ignore[union-attr]
+        makers: dict[str, Callable[[], NDArray[Any]]] = {
+            "labels": lambda: read_array(path, "labels/0"),
+            "lac": lambda: read_array(path, "lac/0"),
+            "true_angles_deg": lambda: read_array(path, "true_angles_deg"),
+            "true_shifts_px": lambda: read_array(path, "true_shifts_px"),
+        }
+        for name in masks:
+            makers[name] = lambda name=name: read_array(path, f"masks/{name}/0").astype(bool)  # type: ignore[misc]
+        return _Lazy(makers, f"{self.id}: targets")
+
+    def _fbp(self) -> NDArray[np.float32]:
+        if self.condition == self._spec.reference:
+            return read_array(self._folder / self._row["input_path"], "reconstructions/fbp/0")
+        series = self.tilt_series
+        return fbp(series.projections, series.geometry, volume_shape=self.shape, **self._spec.fbp)
+
+    def _cgne(self) -> NDArray[np.float32]:
+        key = sha256_json([self._row["content_sha256"], self.condition, self._spec.cgne])
+        path = home() / "cache" / "cgne" / f"{key}.npy"
+        if path.is_file():
+            cached: NDArray[np.float32] = np.load(path)
+            return cached
+        series = self.tilt_series
+        volume = cgne_extended(series.projections, series.geometry, self.shape, **self._spec.cgne)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, volume)
+        return volume
+
+
+class Dataset:
+    """One split of a dataset: `len`, iteration, `[i]`, and `by_id`.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        What the dataset is.
+    folder : Path
+        Where it lies.
+    split : str
+        `train`, `validation` or `test`.
+    targets : bool
+        Whether samples show the truth.
+    reference_only : bool
+        Keep only the samples at the reference level of every axis.
+    """
+
+    def __init__(
+        self, spec: DatasetSpec, folder: Path, split: str, *, targets: bool = False, reference_only: bool = False
+    ) -> None:
+        import pyarrow.parquet as pq
+
+        self.spec, self.folder, self.split, self.targets = spec, folder, split, targets
+        self.statement = read_statement(folder)
+        if split not in self.statement["splits"]:
+            raise InputError(f"{folder}: holds no split {split!r}; it has {', '.join(self.statement['splits'])}")
+        rows = pq.read_table(folder / "manifest" / f"{split}.parquet").drop_columns(["preview"]).to_pylist()
+        content = {row["group"]: row["content_sha256"] for row in rows}
+        self.fingerprint = fingerprint(spec, split, content)
+        if self.fingerprint != self.statement["splits"][split]["fingerprint"]:
+            raise InputError(
+                f"{folder}: its {split} split has not the fingerprint that it states; run `sxtbench verify {folder}`"
+            )
+        self._rows = [row for row in rows if row["reference"] or not reference_only]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(self, self._rows[index])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (Sample(self, row) for row in self._rows)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.spec.name!r}, {self.split!r}, {len(self)} samples, {self.folder})"
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the samples, in order."""
+        return [row["id"] for row in self._rows]
+
+    def by_id(self, sample_id: str) -> Sample:
+        """Return the sample with this id."""
+        for row in self._rows:
+            if row["id"] == sample_id:
+                return Sample(self, row)
+        raise InputError(
+            f"{self.spec.name}: no sample {sample_id!r} in {self.split}; ids look like {self._rows[0]['id']}"
+        )
+
+    @property
+    def at_reference(self) -> "Dataset":
+        """The samples at the reference level of every axis only."""
+        return Dataset(self.spec, self.folder, self.split, targets=self.targets, reference_only=True)
+
+    @property
+    def with_targets(self) -> "Dataset":
+        """The same samples with their truth."""
+        everything = Dataset(self.spec, self.folder, self.split, targets=True)
+        everything._rows = self._rows
+        return everything
+
+
+def open_or_build(
+    spec: DatasetSpec,
+    split: str,
+    folder: Path | None = None,
+    *,
+    targets: bool = False,
+    workers: int = 1,
+    progress: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Open one split of a dataset, generating it on first use.
+
+    Raises
+    ------
+    InputError
+        For an unknown split, or a folder that holds another dataset.
+    """
+    place = folder or home() / "datasets" / spec.name
+    build(spec, place, splits=[split], workers=workers, progress=progress)
+    return Dataset(spec, place, split, targets=targets)

@@ -1,0 +1,166 @@
+"""A recipe: the distributions that the specimens and acquisitions of a dataset are drawn from. Data, not code.
+
+`recipe.yaml` holds the values that all tiers share and, under `tiers`, what differs; `load_recipe` returns the whole
+recipe of one tier and refuses unknown keys and impossible ranges.
+"""
+
+import difflib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from sxtbench.acquisition.scene import SceneParameters
+from sxtbench.acquisition.series import AcquisitionParameters
+from sxtbench.distributions import Parameters
+from sxtbench.errors import InputError
+from sxtbench.geometry import VolumeGrid
+from sxtbench.hashing import sha256_json
+from sxtbench.specimens.yeast import YeastParameters
+
+
+class GridParameters(Parameters):
+    """Sampling of the target volume and of the finer, wider grid that the simulation runs on."""
+
+    shape: tuple[int, int, int] = Field(description="voxels along (z, y, x)")
+    voxel_size_nm: float = Field(gt=0)
+    simulation_refinement: int = Field(ge=1, le=4, description="simulation voxels along an edge of a target voxel")
+    extension_x: float = Field(ge=1, le=3, description="width of the simulated slab over the width of the target")
+
+    @model_validator(mode="after")
+    def _sizes(self) -> "GridParameters":
+        if min(self.shape) < 8:
+            raise ValueError(f"shape is {self.shape}, every side must be at least 8 voxels")
+        return self
+
+    @property
+    def target(self) -> VolumeGrid:
+        """Grid of the targets and of the reconstructions."""
+        return VolumeGrid(shape=self.shape, voxel_size_nm=self.voxel_size_nm)
+
+    @property
+    def simulation(self) -> VolumeGrid:
+        """Grid of the simulation: the target, extended in x by whole voxels on both sides, then refined."""
+        z, y, x = self.shape
+        margin = round(x * (self.extension_x - 1) / 2)
+        return VolumeGrid(shape=(z, y, x + 2 * margin), voxel_size_nm=self.voxel_size_nm).refined(
+            self.simulation_refinement
+        )
+
+
+class Recipe(Parameters):
+    """Everything that decides the bytes of a dataset, for one tier."""
+
+    family: Literal["yeast"]
+    scored: bool = Field(description="false for parity recipes, which never make a scored dataset")
+    data_major: int = Field(ge=1, description="raised when the data change meaning")
+    seed: int = Field(ge=0)
+    grid: GridParameters
+    specimen: YeastParameters
+    scene: SceneParameters
+    acquisition: AcquisitionParameters
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON of the recipe."""
+        return sha256_json(self.model_dump(mode="json"))
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace values deeply, except that a distribution (a mapping of numbers) is replaced whole."""
+    result = dict(base)
+    for key, value in change.items():
+        old = result.get(key)
+        nested = isinstance(value, Mapping) and isinstance(old, Mapping)
+        if nested and not set(value) <= {"mean", "sd", "min", "max"}:
+            result[key] = _merged(old, value)  # type: ignore[arg-type]
+        else:
+            result[key] = value
+    return result
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping from a file, or raise `InputError` with one line."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
+    return content
+
+
+def one_line(error: ValidationError, model: type[Parameters] | None = None) -> str:
+    """Return the first problem of a validation as one line that names the key and what would be right."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(model, first["loc"]) if model else []
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1, 0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else (f"; known keys: {', '.join(known)}" if known else "")
+        return f"unknown key {where!r}{hint}"
+    if first["type"] == "missing":
+        return f"the key {where!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _known_keys(model: type[Parameters], location: tuple[int | str, ...]) -> list[str]:
+    current: Any = model
+    for part in location[:-1]:
+        field = getattr(current, "model_fields", {}).get(part)
+        current = None if field is None else field.annotation
+        if not hasattr(current, "model_fields"):
+            candidates = [c for c in getattr(current, "__args__", ()) if hasattr(c, "model_fields")]
+            current = candidates[0] if candidates else None
+    return sorted(current.model_fields) if hasattr(current, "model_fields") else []
+
+
+def recipe_tiers(path: Path) -> list[str]:
+    """Return the tiers that a recipe file names."""
+    tiers = read_yaml(path).get("tiers", {})
+    return list(tiers) if isinstance(tiers, dict) else []
+
+
+def load_recipe(path: Path, tier: str, *, seed: int | None = None) -> Recipe:
+    """Read the recipe of one tier.
+
+    Parameters
+    ----------
+    path : Path
+        A `recipe.yaml`.
+    tier : str
+        A key of its `tiers`.
+    seed : int, optional
+        Another root seed than the recipe's; the dataset then is another one, and off the board.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, an unknown tier or key, a missing key or an impossible range.
+    """
+    content = read_yaml(path)
+    tiers = content.pop("tiers", None)
+    if not isinstance(tiers, dict):
+        raise InputError(f"{path}: the key 'tiers' is missing or not a mapping")
+    if tier not in tiers:
+        raise InputError(f"{path}: unknown tier {tier!r}; it has {', '.join(tiers)}")
+    merged = _merged(content, tiers[tier] or {})
+    if seed is not None:
+        merged["seed"] = seed
+    return parse_recipe(merged, str(path))
+
+
+def parse_recipe(content: Mapping[str, Any], where: str) -> Recipe:
+    """Validate the content of a recipe; `where` names it in errors."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{where}: {one_line(error, Recipe)}") from None

@@ -1,0 +1,99 @@
+"""What a dataset is made of: a task's recipe at one tier, the sizes of its splits and the axes of its conditions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from sxtbench.datasets.recipe import Recipe
+from sxtbench.distributions import Parameters
+from sxtbench.hashing import sha256_json
+
+Condition = dict[str, float]
+
+
+class Axis(Parameters):
+    """What is varied on purpose, one axis at a time around the reference level."""
+
+    levels: tuple[float, ...] = Field(min_length=1)
+    reference: float
+    kind: str = Field(default="condition", pattern="^(condition|training)$")
+
+    @model_validator(mode="after")
+    def _reference_is_a_level(self) -> "Axis":
+        if self.reference not in self.levels:
+            raise ValueError(f"reference {self.reference:g} is not among the levels {list(self.levels)}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """Everything that `build` and `Dataset` need to know of a task at one tier.
+
+    Parameters
+    ----------
+    task, tier : str
+        Names.
+    recipe : Recipe
+        The recipe of this tier.
+    sizes : dict of int
+        Specimens a split.
+    axes : dict of Axis
+        Conditions; levels that are subsets or thinnings are derived on load.
+    fbp : dict
+        Keyword arguments of the stored filtered backprojection.
+    cgne : dict
+        Keyword arguments of the conjugate gradient reconstruction, computed on first access.
+    suffix : str
+        Appended to the name of a dataset that is not the benchmark's own (`+seed7`).
+    """
+
+    task: str
+    tier: str
+    recipe: Recipe
+    sizes: dict[str, int]
+    axes: dict[str, Axis]
+    fbp: dict[str, Any]
+    cgne: dict[str, Any]
+    suffix: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset, `<task>-<tier>` and a suffix."""
+        return f"{self.task}-{self.tier}{self.suffix}"
+
+    @property
+    def reference(self) -> Condition:
+        """The reference level of every axis."""
+        return {name: axis.reference for name, axis in self.axes.items() if axis.kind == "condition"}
+
+    def conditions(self) -> list[Condition]:
+        """Return the reference condition, then every other level of each axis with the rest at reference."""
+        conditions = [self.reference]
+        for name, axis in self.axes.items():
+            if axis.kind == "condition":
+                conditions += [{**self.reference, name: level} for level in axis.levels if level != axis.reference]
+        return conditions
+
+    def sample_id(self, group: str, condition: Condition) -> str:
+        """Return `<group>` at the reference level, else `<group>~<axis>=<level>`."""
+        changed = [f"{name}={level:g}" for name, level in condition.items() if level != self.reference[name]]
+        return group + "".join(f"~{text}" for text in changed)
+
+
+def group_id(split: str, index: int) -> str:
+    """Return the identity of a specimen, `<split>-<index:05d>`."""
+    return f"{split}-{index:05d}"
+
+
+def fingerprint(spec: DatasetSpec, split: str, content: dict[str, str]) -> str:
+    """Return the fingerprint of a split: its stored ids and their content hashes, without paths or file hashes."""
+    return sha256_json(
+        {
+            "task": spec.task,
+            "data_major": spec.recipe.data_major,
+            "recipe": spec.recipe.hash,
+            "split": split,
+            "samples": sorted(content.items()),
+        }
+    )

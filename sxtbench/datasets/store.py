@@ -1,0 +1,146 @@
+"""One sample's arrays in one file: Zarr v3, sharded, in an uncompressed ZIP whose bytes repeat.
+
+The hierarchy is first made in memory and then written in one pass, metadata before shards, keys in sorted order, with
+a fixed date: no key can stand twice, and equal arrays give equal bytes.
+"""
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+from zarr.storage import MemoryStore, ZipStore
+
+from sxtbench.errors import InputError
+from sxtbench.files import atomic_path
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+_SHARD_BYTES = 64_000_000
+_CHUNK_VOXELS = 64
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume to store as an OME-Zarr 0.5 image group with one level, `0`."""
+
+    array: NDArray[Any]
+    voxel_size_um: float
+    unit: str = ""
+
+
+@dataclass
+class Hierarchy:
+    """What goes into one file: plain arrays, volumes, and attributes of the root."""
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def _ome(name: str, volume: Volume) -> dict[str, Any]:
+    scale = [volume.voxel_size_um] * 3
+    offset = [-(n - 1) / 2 * volume.voxel_size_um for n in volume.array.shape]
+    transforms = [{"type": "scale", "scale": scale}, {"type": "translation", "translation": offset}]
+    return {
+        "ome": {
+            "version": "0.5",
+            "multiscales": [
+                {
+                    "name": name,
+                    "axes": [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"],
+                    "datasets": [{"path": "0", "coordinateTransformations": transforms}],
+                }
+            ],
+        },
+        **({"unit": volume.unit} if volume.unit else {}),
+    }
+
+
+def _layout(array: NDArray[Any]) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return chunks of at most 64 an axis, and shards of whole slabs of them below 64 MB."""
+    if array.ndim < 3:
+        return tuple(max(1, n) for n in array.shape), None
+    chunks = tuple(min(_CHUNK_VOXELS, n) for n in array.shape)
+    covered = [-(-n // c) * c for n, c in zip(array.shape, chunks, strict=True)]
+    shards = list(covered)
+    for axis in range(array.ndim):
+        while np.prod(shards) * array.itemsize > _SHARD_BYTES and shards[axis] > chunks[axis]:
+            shards[axis] = max(chunks[axis], shards[axis] // 2 // chunks[axis] * chunks[axis])
+    return chunks, tuple(shards)
+
+
+def _add(group: zarr.Group, name: str, array: NDArray[Any]) -> None:
+    chunks, shards = _layout(array)
+    stored = group.create_array(
+        name,
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=chunks,
+        shards=shards,
+        compressors=BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"),
+        fill_value=0,
+    )
+    stored[...] = array
+
+
+def write_hierarchy(path: Path, content: Hierarchy) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    memory = MemoryStore()
+    root = zarr.create_group(memory, attributes=content.attributes)
+    for name, array in content.arrays.items():
+        parent, _, leaf = name.rpartition("/")
+        _add(root.require_group(parent) if parent else root, leaf, array)
+    for name, volume in content.volumes.items():
+        group = root.require_group(name)
+        group.update_attributes(_ome(name, volume))
+        _add(group, "0", volume.array)
+    entries = {key: value.to_bytes() for key, value in memory._store_dict.items()}
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as file:
+        for key in sorted(entries, key=lambda key: (not key.endswith("zarr.json"), key)):
+            file.writestr(zipfile.ZipInfo(key, _DATE), entries[key])
+
+
+@contextmanager
+def open_hierarchy(path: Path) -> Iterator[zarr.Group]:
+    """Open a file that `write_hierarchy` made, for reading."""
+    try:
+        store = ZipStore(path, mode="r")
+        root = zarr.open_group(store, mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `sxtbench verify` lists what is missing") from None
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable Zarr ZIP ({error}); `sxtbench verify` names damaged files") from None
+    try:
+        yield root
+    finally:
+        store.close()
+
+
+def read_array(path: Path, name: str) -> NDArray[Any]:
+    """Read one array of a sample's file."""
+    with open_hierarchy(path) as root:
+        if name not in root:
+            raise InputError(f"{path}: holds no array {name!r}")
+        return np.asarray(root[name][...])  # type: ignore[index]
+
+
+def rounded(volume: NDArray[np.float32], step_exponent: int) -> NDArray[np.float32]:
+    """Round to multiples of `2 ** -step_exponent`, exactly representable, so that the bytes compress."""
+    scale = np.float32(2.0**step_exponent)
+    result: NDArray[np.float32] = np.round(volume * scale) / scale
+    return result
+
+
+def object_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write a table of objects as parquet, whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")

@@ -1,0 +1,120 @@
+"""Check a dataset folder: checksums, the arrays behind each content hash, leakage between splits, regeneration."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from sxtbench.datasets.build import content_arrays, dataset_files, read_statement
+from sxtbench.datasets.recipe import parse_recipe, read_yaml
+from sxtbench.datasets.simulate import simulate
+from sxtbench.datasets.store import open_hierarchy, read_array
+from sxtbench.errors import InputError
+from sxtbench.hashing import sha256_arrays, sha256_file
+
+
+def verify(folder: Path, *, regenerate: int = 0, progress: Callable[[str], None] | None = None) -> list[str]:
+    """Return what is wrong with a dataset folder, one line a problem; an empty list where all is well.
+
+    Parameters
+    ----------
+    folder : Path
+        A dataset.
+    regenerate : int
+        How many specimens of each split to make anew and compare by content hash.
+    progress : callable, optional
+        Called with the name of each file or specimen that was checked.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no dataset.
+    """
+    statement = read_statement(folder)
+    report = progress or (lambda name: None)
+    problems = list(_checksums(folder, report))
+    damaged = {line.partition(":")[0] for line in problems}
+    rows = []
+    for split in statement["splits"]:
+        path = folder / "manifest" / f"{split}.parquet"
+        if path.is_file() and f"manifest/{split}.parquet" not in damaged:
+            rows += [row for row in pq.read_table(path).to_pylist() if row["reference"]]
+    problems += _leakage(rows)
+    for row in rows:
+        if row["input_path"] in damaged or row["target_path"] in damaged:
+            continue
+        report(row["group"])
+        if sha256_arrays(stored_content(folder, row)) != row["content_sha256"]:
+            problems.append(f"{row['group']}: its arrays have not the content_sha256 of the manifest")
+    if regenerate and not damaged:
+        problems += _regenerated(folder, statement, rows, regenerate, report)
+    return problems
+
+
+def stored_content(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """Read the arrays that the content hash of a stored sample covers."""
+    with open_hierarchy(folder / row["input_path"]) as root:
+        content = {
+            name: np.asarray(root[f"tilt_series/main/{name}"][...])  # type: ignore[index]
+            for name in ("counts", "incident_photons", "angles_deg")
+        }
+    content["labels"] = read_array(folder / row["target_path"], "labels/0")
+    content["true_angles_deg"] = read_array(folder / row["target_path"], "true_angles_deg")
+    return content
+
+
+def _checksums(folder: Path, report: Callable[[str], None]) -> Iterator[str]:
+    path = folder / "SHA256SUMS"
+    if not path.is_file():
+        yield "SHA256SUMS: missing (an unfinished build? `sxtbench generate` continues it)"
+        return
+    stated = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        stated[name] = digest
+    present = set(dataset_files(folder))
+    for name in sorted(stated):
+        report(name)
+        if name not in present:
+            yield f"{name}: missing"
+        elif sha256_file(folder / name) != stated[name]:
+            yield f"{name}: changed (its SHA-256 is not the one in SHA256SUMS)"
+    for name in sorted(present - set(stated)):
+        yield f"{name}: not in SHA256SUMS"
+
+
+def _leakage(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Find specimens that stand in two splits, by group and by what they hold."""
+    for key in ("group", "labels_sha256", "content_sha256"):
+        places = defaultdict(set)
+        for row in rows:
+            places[row[key]].add((row["split"], row["group"]))
+        for found in places.values():
+            if len({split for split, _ in found}) > 1:
+                names = " and ".join(f"{split}/{group}" for split, group in sorted(found))
+                yield f"leakage: {names} are the same specimen (equal {key})"
+
+
+def _regenerated(
+    folder: Path, statement: dict[str, Any], rows: list[dict[str, Any]], count: int, report: Callable[[str], None]
+) -> Iterator[str]:
+    recipe_path = folder / "recipe" / "recipe.yaml"
+    recipe = parse_recipe(read_yaml(recipe_path), str(recipe_path))
+    if recipe.hash != statement["recipe_sha256"]:
+        raise InputError(f"{recipe_path}: its hash is not the one in dataset.json")
+    seen: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        seen[row["split"]] += 1
+        if seen[row["split"]] > count:
+            continue
+        index = int(row["group"].rpartition("-")[2])
+        simulation = simulate(recipe, row["split"], index, fbp_arguments=statement["reconstructions"]["fbp"])
+        report(f"{row['group']} regenerated")
+        new, old = content_arrays(simulation), stored_content(folder, row)
+        for name in sorted(old):
+            if new[name].shape != old[name].shape or not np.array_equal(new[name], old[name]):
+                differs = np.mean(new[name] != old[name]) if new[name].shape == old[name].shape else 1.0
+                yield f"{row['group']}: regenerated {name} differs in a share of {differs:.2g} of its values"
