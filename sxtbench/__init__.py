@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sxtbench.datasets.dataset import Sample as Sample
     from sxtbench.errors import InputError as InputError
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,6 @@ STAGES = {
     "misalignment": 8,
     "illumination": 9,
     "counts": 10,
-    "thinning": 11,
 }
 
 

@@ -3,9 +3,9 @@ import pytest
 from fake_results import phantom
 from PIL import Image
 
-from sxtbench.pictures import MOST_BYTES, comparison_figure, grey_slice_png, label_slice_png
 from sxtbench.errors import InputError
 from sxtbench.labels import COLOURS
+from sxtbench.pictures import MOST_BYTES, comparison_figure, grey_slice_png, label_slice_png
 
 
 def test_labels_have_the_suite_s_colours(tmp_path):

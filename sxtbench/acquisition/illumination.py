@@ -64,7 +64,8 @@ def flat_field_error(
     log = np.matmul(np.matmul(weights_z, nodes), weights_u.T)
     log *= np.float32(parameters.smooth_sd)
     log += np.float32(parameters.global_sd) * constant[:, None, None]
-    return np.asarray(np.exp(log, out=log))
+    factors: NDArray[np.float32] = np.exp(log, out=log)
+    return factors
 
 
 def _spline_weights(pixels: int, field: int, spacing: float) -> NDArray[np.float32]:
@@ -74,4 +75,5 @@ def _spline_weights(pixels: int, field: int, spacing: float) -> NDArray[np.float
     position = (np.arange(pixels) - (pixels - 1) / 2) / spacing
     d = np.abs(position[:, None] - node[None, :])
     weights = np.where(d < 1, 2 / 3 - d**2 + d**3 / 2, np.maximum(2 - d, 0) ** 3 / 6)
-    return (weights / np.sqrt(np.sum(weights**2, axis=1, keepdims=True))).astype(np.float32)
+    unit: NDArray[np.float32] = (weights / np.sqrt(np.sum(weights**2, axis=1, keepdims=True))).astype(np.float32)
+    return unit

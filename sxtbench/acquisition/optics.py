@@ -11,7 +11,7 @@ from scipy import fft
 from sxtbench.errors import InputError
 
 _HC_EV_NM = 1239.84198
-_PAD_ZONES = 8  # edge padding in outer zone widths: 99 % of an in-focus point's light lies within
+_PAD_ZONES = 16  # edge padding in outer zone widths: 99 % of an in-focus point's light falls within
 
 
 def wavelength_nm(energy_ev: float) -> float:

@@ -18,10 +18,10 @@ from sxtbench.acquisition.cracks import CrackField, CrackParameters, grow_cracks
 from sxtbench.distributions import Distribution, Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
-from sxtbench.specimens.texture import gradient_noise
+from sxtbench.specimens.texture import add_gradient_noise
 
 _CHUNK = 16  # planes worked on at a time
-_SUPERSAMPLES = 8  # of a bead's voxels, along each axis
+_SUPERSAMPLES = 12  # of a bead's voxels, along each axis
 _TRIES = 200  # to place a bead
 _MASK_PER_UM = 0.05  # an impurity this strong is masked (PROTOCOL 3)
 _MASK_SHARE = 0.1  # a voxel is cracked if this much of it is void or rim
@@ -190,16 +190,12 @@ def build_scene(
     if parameters.cracks is not None:
         extent = grid.size_um[0], min(thickness, grid.size_um[1]), grid.size_um[2]
         cracks = grow_cracks(extent, parameters.cracks, generator("cracks"))
-    impurities, amplitude = None, np.float32(0)
+    amplitude, noise_key = 0.0, 0
     if parameters.impurities is not None:
         rng = generator("impurities")
-        amplitude = np.float32(parameters.impurities.amplitude_per_um.draw(rng))
-        key = int(rng.integers(0, 2**64, dtype=np.uint64))
-        in_slab = VolumeGrid(
-            shape=(grid.shape[0], part.stop - part.start, grid.shape[2]), voxel_size_nm=grid.voxel_size_nm
-        )
-        impurities = gradient_noise(in_slab, parameters.impurities.spacing_um, key)
-        threshold = np.float32(parameters.impurities.threshold_sd)
+        amplitude = parameters.impurities.amplitude_per_um.draw(rng)
+        noise_key = int(rng.integers(0, 2**64, dtype=np.uint64))
+    axes = grid.axes_um()
 
     def planes(start: int) -> None:
         z = slice(start, start + _CHUNK)
@@ -209,9 +205,13 @@ def build_scene(
         here -= np.float32(parameters.ice_lac_per_um) * (slab[part, None] - outside)
         if cracks is not None:
             _add_cracks(here, outside, masks["cracks"][z, part], cracks, grid, z, part, parameters.ice_lac_per_um)
-        if impurities is not None:
-            extra = np.maximum(impurities[z] - threshold, 0) * amplitude
+        if parameters.impurities is not None:
+            extra = np.zeros(outside.shape, np.float32)
+            place = axes[0][z], axes[1][part], axes[2]
+            add_gradient_noise(extra, *place, spacing_um=parameters.impurities.spacing_um, key=noise_key)
+            np.maximum(extra - np.float32(parameters.impurities.threshold_sd), 0, out=extra)
             extra *= outside
+            extra *= np.float32(amplitude)
             here += extra
             masks["impurities"][z, part] = extra > _MASK_PER_UM
 

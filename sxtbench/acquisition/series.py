@@ -21,7 +21,7 @@ from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry, VolumeGrid
 
-_MARGIN_ZONES = 4  # detector margin in outer zone widths: the lens brings light in from there
+_MARGIN_ZONES = 8  # detector margin in outer zone widths: 2 to 3 % of a pixel's light comes from further away
 
 
 class MisalignmentParameters(Parameters):

@@ -75,6 +75,7 @@ def project_strips(
     def tile(first: int) -> None:
         last = min(first + _TILE, slices)
         total = np.zeros((angles.size, columns, _TILE), np.float32)
+        low, high = _occupied(volume, first, last)
         for steep, chosen in ((False, np.flatnonzero(flat)), (True, np.flatnonzero(~flat))):
             if chosen.size == 0:
                 continue
@@ -82,7 +83,7 @@ def project_strips(
             along, across = (sines, cosines) if steep else (cosines, sines)
             block = max(1, min(rows, _SCRATCH_BYTES // ((cols + 2 * _PAD) * _TILE * 4)))
             scratch = np.zeros((block, cols + 2 * _PAD, _TILE), np.float32)
-            _project_tile(volume, first, last, steep, chosen, along, across, scratch, total)
+            _project_tile(volume, first, last, low, high, steep, chosen, along, across, scratch, total)
         np.multiply(total[:, :, : last - first].transpose(0, 2, 1), np.float32(voxel_size_um), out=out[:, first:last])
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
@@ -91,8 +92,35 @@ def project_strips(
 
 
 @kernel
+def _occupied(volume: Any, first: Any, last: Any) -> Any:
+    """Return the range of y outside which slices `first` to `last` are empty: a slab of ice fills part of a volume."""
+    low = volume.shape[1]
+    high = 0
+    for z in range(first, last):
+        for y in range(volume.shape[1]):
+            if low <= y < high:
+                continue
+            for x in range(volume.shape[2]):
+                if volume[z, y, x] != 0:
+                    low = min(low, y)
+                    high = max(high, y + 1)
+                    break
+    return low, high
+
+
+@kernel
 def _project_tile(
-    volume: Any, first: Any, last: Any, steep: Any, chosen: Any, along: Any, across: Any, scratch: Any, total: Any
+    volume: Any,
+    first: Any,
+    last: Any,
+    low: Any,
+    high: Any,
+    steep: Any,
+    chosen: Any,
+    along: Any,
+    across: Any,
+    scratch: Any,
+    total: Any,
 ) -> Any:
     """Add slices `first` to `last` to `total` (view, u, slice), for views that are all flat or all steep.
 
@@ -103,21 +131,23 @@ def _project_tile(
     block, padded, _ = scratch.shape
     cols = padded - 2 * _PAD
     rows = volume.shape[2] if steep else volume.shape[1]
+    row_low = 0 if steep else low
+    row_high = rows if steep else high
     bins = total.shape[1]
     filled = np.zeros((block, padded + 1), np.int32)
     left = np.empty(bins, np.int32)
     weights = np.empty((4, bins), np.float32)
     offset = np.empty(bins, np.float32)
 
-    for row0 in range(0, rows, block):
-        used = min(block, rows - row0)
+    for row0 in range(row_low, row_high, block):
+        used = min(block, row_high - row0)
         # 1. slices side by side, and how many voxels up to each column are not empty
         for r in range(used):
             filled[r, :] = 0
         for k in range(last - first):
             z = first + k
             if steep:
-                for c in range(cols):
+                for c in range(low, high):
                     for r in range(used):
                         value = volume[z, c, row0 + r]
                         scratch[r, c + _PAD, k] = value

@@ -83,7 +83,7 @@ def draw_tilt_scheme(parameters: TiltParameters, rng: np.random.Generator) -> Ti
     57
     """
     steps = int(np.floor(parameters.range_deg / parameters.step_deg + _TOLERANCE_DEG))
-    planned = (np.arange(steps + 1) - steps / 2) * parameters.step_deg
+    planned = (np.arange(steps + 1, dtype=np.float64) - steps / 2) * parameters.step_deg
     offset = parameters.offset_deg.draw(rng)
     kept = _keep(planned.size, parameters.dropped_share, parameters.longest_dropped_run, rng)
     nominal = planned[kept]

@@ -1,11 +1,16 @@
 """What `sxtbench bench` measures."""
 
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from sxtbench.benchmark.environment import cpu, peak_memory_mb
 from sxtbench.benchmark.task import get_task
+from sxtbench.datasets.build import Job, reference_fbp, store_sample
 from sxtbench.datasets.recipe import GridParameters, Recipe
 from sxtbench.datasets.simulate import StageTimer, simulate
+from sxtbench.datasets.spec import DatasetSpec
 
 
 def bench_recipe(size: int, cells: int) -> Recipe:
@@ -20,8 +25,16 @@ def bench_recipe(size: int, cells: int) -> Recipe:
     )
     content = recipe.model_dump(mode="json")
     content["grid"] = grid.model_dump(mode="json")
-    content["specimen"]["cells"] = {"min": cells, "max": cells}
+    content["specimen"]["cells"]["count"] = {"min": cells, "max": cells}
     return Recipe.model_validate(content)
+
+
+def _sample(spec: DatasetSpec, index: int, timer: StageTimer) -> None:
+    simulation = simulate(spec.recipe, "study", index, timer=timer)
+    with timer("reconstruction"):
+        volume = reference_fbp(spec, simulation)
+    with timer("storage"), TemporaryDirectory() as folder:
+        store_sample(Job(spec, "study", index, Path(folder)), simulation, volume)
 
 
 def simulate_table(size: int, cells: list[int]) -> str:
@@ -30,14 +43,14 @@ def simulate_table(size: int, cells: list[int]) -> str:
     The stages are those of table 1 of the SimAQ paper (arXiv 2508.10821), from specimen to FBP, without CGNE. Kernels
     are compiled by a small sample first, whose time is printed apart.
     """
-    task = get_task("limited-angle-segmentation", "tiny").dataset_spec
+    spec = get_task("limited-angle-segmentation", "full").dataset_spec
     start = perf_counter()
-    simulate(bench_recipe(64, 1), "study", 0, fbp_arguments=task.fbp)
+    _sample(replace(spec, recipe=bench_recipe(64, 1)), 0, StageTimer())
     first = perf_counter() - start
     columns: dict[int, dict[str, float]] = {}
     for number in cells:
         timer = StageTimer()
-        simulate(bench_recipe(size, number), "study", number, fbp_arguments=task.fbp, timer=timer)
+        _sample(replace(spec, recipe=bench_recipe(size, number)), number, timer)
         columns[number] = timer.seconds
     stages = list(next(iter(columns.values())))
     lines = [f"seconds a stage, {size}^3 voxels, full recipe, {cpu()}"]

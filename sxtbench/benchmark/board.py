@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sxtbench.pictures import MOST_BYTES
 from sxtbench.benchmark.result import (
     MEAN_OF_LEVELS,
     Aggregate,
@@ -35,6 +34,7 @@ from sxtbench.errors import InputError
 from sxtbench.files import atomic_folder, write_text
 from sxtbench.labels import COLOURS, NAMES
 from sxtbench.metrics.registry import METRICS, Metric, get_metric
+from sxtbench.pictures import MOST_BYTES
 
 CONTROLS = ("oracle", "trivial", "oracle-stop", "label-paint")
 """File names of methods that bracket the scale; shown, never ranked."""

@@ -1,4 +1,4 @@
-"""Fit, predict and score: in one call (`evaluate`), or as halves that stand on disk between them (`predict`, `score`)."""
+"""Fit, predict and score: in one call (`evaluate`), or in halves with files between them (`predict`, `score`)."""
 
 import json
 import platform

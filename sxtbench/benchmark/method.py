@@ -111,7 +111,8 @@ def load_method(spec: str, **parameters: Any) -> Method:
         configs = _configs()
         if spec not in configs:
             raise InputError(
-                f"unknown method {spec!r}{suggestion(spec, list_baselines())} (or give file.py:Class, package.module:Class)"
+                f"unknown method {spec!r}{suggestion(spec, list_baselines())} "
+                "(or give file.py:Class, package.module:Class)"
             )
         config = read_yaml(configs[spec])
         file, _, class_name = str(config.get("class", "")).rpartition(":")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sxtbench.errors import InputError
+
 
 class Benchmark(StrEnum):
     """What can be measured."""
@@ -21,9 +23,12 @@ def bench(
 
     Example: `sxtbench bench simulate --size 256`
     """
+    try:
+        wanted = [int(text) for text in cells.split(",")]
+    except ValueError:
+        raise InputError(f"--cells {cells!r}: expected whole numbers, comma-separated, such as 1,2,4") from None
     from sxtbench.benchmark.benches import simulate_table
 
-    wanted = [int(text) for text in cells.split(",")]
     typer.echo(simulate_table(size, wanted))
 
 

@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import sxtbench
 from sxtbench.acquisition.tilt import select_range
 from sxtbench.content import content_folder
 from sxtbench.datasets.simulate import Simulation, simulate
 from sxtbench.datasets.spec import DatasetSpec, fingerprint, group_id
-from sxtbench.datasets.store import Hierarchy, Volume, object_table, rounded, write_hierarchy
+from sxtbench.datasets.store import Hierarchy, Volume, rounded, write_hierarchy, write_table
 from sxtbench.errors import InputError
-from sxtbench.files import atomic_path, require_writable, write_text
+from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_arrays, sha256_file
 from sxtbench.metrics.regions import cell_halo
 from sxtbench.pictures import grey_slice_png
+from sxtbench.reconstruction import fbp
 
 VERSION = "1.0.0"
 _STATEMENT = "dataset.json"
@@ -40,7 +42,9 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """One specimen to make."""
+
     spec: DatasetSpec
     split: str
     index: int
@@ -58,7 +62,21 @@ def content_arrays(simulation: Simulation) -> dict[str, Any]:
     }
 
 
-def store_sample(job: _Job, simulation: Simulation) -> dict[str, Any]:
+def reference_fbp(spec: DatasetSpec, simulation: Simulation) -> NDArray[np.float32]:
+    """Reconstruct the reference level with the task's pinned settings, shape (z, y, x), float32, 1/um."""
+    exposure = simulation.exposure
+    full = spec.recipe.acquisition.tilt.range_deg
+    kept = select_range(
+        exposure.series.angles_deg,
+        offset_deg=exposure.tilt_offset_deg,
+        tilt_range_deg=spec.reference.get("tilt_range_deg", full),
+        full_range_deg=full,
+    )
+    series = exposure.series.select(kept)
+    return fbp(series.projections, series.geometry, volume_shape=spec.recipe.grid.shape, **spec.fbp)
+
+
+def store_sample(job: Job, simulation: Simulation, volume: NDArray[np.float32]) -> dict[str, Any]:
     """Write the files of one simulated sample and return its row of the manifest."""
     spec, folder, group = job.spec, job.folder, group_id(job.split, job.index)
     series, exposure, specimen = simulation.exposure.series, simulation.exposure, simulation.specimen
@@ -77,19 +95,17 @@ def store_sample(job: _Job, simulation: Simulation) -> dict[str, Any]:
                 "tilt_series/main/incident_photons": series.incident_photons,
                 "tilt_series/main/angles_deg": series.angles_deg,
             },
-            volumes={
-                "reconstructions/fbp": Volume(rounded(simulation.fbp, RECONSTRUCTION_STEP_EXPONENT), edge_um, "1/um")
-            },
+            volumes={"reconstructions/fbp": Volume(rounded(volume, RECONSTRUCTION_STEP_EXPONENT), edge_um, "1/um")},
             attributes={
                 "id": group,
                 "pixel_size_nm": series.pixel_size_nm,
                 "energy_ev": series.energy_ev,
-                "tilt_range_centre_deg": simulation.tilt_offset_deg,
+                "tilt_range_centre_deg": exposure.tilt_offset_deg,
                 "floored_share": exposure.floored_share,
             },
         ),
     )
-    masks = {name: mask for name, mask in sorted(simulation.masks.items())}
+    masks = {**specimen.masks, **simulation.artefacts}
     masks["cell_halo"] = cell_halo(specimen.labels, simulation.artefacts, spec.recipe.grid.voxel_size_nm)
     write_hierarchy(
         folder / names["target_path"],
@@ -103,17 +119,11 @@ def store_sample(job: _Job, simulation: Simulation) -> dict[str, Any]:
             attributes={"id": group, "ice_thickness_um": simulation.ice_thickness_um},
         ),
     )
-    object_table(folder / names["objects_path"], specimen.objects)
+    write_table(folder / names["objects_path"], specimen.objects)
     middle = specimen.labels.shape[0] // 2
     preview = f"previews/{job.split}/{group}.png"
-    grey_slice_png(simulation.fbp[middle], folder / preview, low=0.0, high=0.8)
+    grey_slice_png(volume[middle], folder / preview, low=0.0, high=0.8)
     content = content_arrays(simulation)
-    kept = select_range(
-        series.angles_deg,
-        simulation.tilt_offset_deg,
-        spec.reference.get("tilt_range_deg", spec.recipe.acquisition.tilt.range_deg),
-        spec.recipe.acquisition.tilt.range_deg,
-    )
     return {
         "group": group,
         "content_sha256": sha256_arrays(content),
@@ -121,21 +131,20 @@ def store_sample(job: _Job, simulation: Simulation) -> dict[str, Any]:
         **{key.replace("path", "sha256"): sha256_file(folder / name) for key, name in names.items()},
         **names,
         "views": len(series.angles_deg),
-        "reference_views": len(kept),
         "floored_share": exposure.floored_share,
         "preview": preview,
     }
 
 
-def _produce(job: _Job) -> str:
+def _produce(job: Job) -> str:
     """Simulate and store one specimen; its row is the last thing written."""
-    simulation = simulate(job.spec.recipe, job.split, job.index, fbp_arguments=job.spec.fbp)
-    row = store_sample(job, simulation)
+    simulation = simulate(job.spec.recipe, job.split, job.index)
+    row = store_sample(job, simulation, reference_fbp(job.spec, simulation))
     write_text(_row_path(job), canonical_json(row))
     return group_id(job.split, job.index)
 
 
-def _row_path(job: _Job) -> Path:
+def _row_path(job: Job) -> Path:
     return job.folder / _ROWS / f"{group_id(job.split, job.index)}.json"
 
 
@@ -251,13 +260,13 @@ def _require_splits(spec: DatasetSpec, splits: Sequence[str]) -> None:
             raise InputError(f"{spec.name}: unknown split {split!r}; it has {', '.join(spec.sizes)}")
 
 
-def _missing(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> list[_Job]:
+def _missing(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> list[Job]:
     stated = read_statement(folder)["splits"]
-    jobs = [_Job(spec, split, i, folder) for split in splits if split not in stated for i in range(spec.sizes[split])]
+    jobs = [Job(spec, split, i, folder) for split in splits if split not in stated for i in range(spec.sizes[split])]
     return [job for job in jobs if not _row_path(job).is_file()]
 
 
-def _run(jobs: list[_Job], workers: int) -> Iterator[str]:
+def _run(jobs: list[Job], workers: int) -> Iterator[str]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_produce, jobs)
         return
@@ -270,14 +279,11 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[str]:
 
 
 def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = []
     content = {}
     grid, acquisition = spec.recipe.grid, spec.recipe.acquisition
     for index in range(spec.sizes[split]):
-        stored = json.loads(_row_path(_Job(spec, split, index, folder)).read_text(encoding="utf-8"))
+        stored = json.loads(_row_path(Job(spec, split, index, folder)).read_text(encoding="utf-8"))
         content[stored["group"]] = stored["content_sha256"]
         picture = {"bytes": (folder / stored["preview"]).read_bytes(), "path": stored["preview"]}
         for condition in spec.conditions():
@@ -295,13 +301,11 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
                     "pixel_size_nm": grid.voxel_size_nm,
                     "energy_ev": acquisition.energy_ev,
                     "stored_views": stored["views"],
-                    **{k: v for k, v in stored.items() if k not in ("group", "views", "reference_views", "preview")},
+                    **{k: v for k, v in stored.items() if k not in ("group", "views", "preview")},
                     "preview": picture if condition == spec.reference else None,
                 }
             )
-    table = pa.Table.from_pylist(rows)
-    with atomic_path(folder / "manifest" / f"{split}.parquet") as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_table(folder / "manifest" / f"{split}.parquet", rows)
     statement = read_statement(folder)
     statement["splits"][split] = {
         "specimens": spec.sizes[split],

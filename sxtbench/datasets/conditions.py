@@ -48,6 +48,11 @@ def derive(
                 f"this version of sxtbench cannot derive the axis {axis!r}; it knows photons, tilt_range_deg"
             )
     if "tilt_range_deg" in condition:
-        kept = select_range(series.angles_deg, offset_deg, condition["tilt_range_deg"], full_range_deg)
+        kept = select_range(
+            series.angles_deg,
+            offset_deg=offset_deg,
+            tilt_range_deg=condition["tilt_range_deg"],
+            full_range_deg=full_range_deg,
+        )
         series = series.select(kept)
     return series

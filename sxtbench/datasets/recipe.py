@@ -6,7 +6,6 @@ recipe of one tier and refuses unknown keys and impossible ranges.
 
 import difflib
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +62,7 @@ class Recipe(Parameters):
     scene: SceneParameters
     acquisition: AcquisitionParameters
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """SHA-256 of the canonical JSON of the recipe."""
         return sha256_json(self.model_dump(mode="json"))

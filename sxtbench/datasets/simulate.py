@@ -1,21 +1,19 @@
-"""The way of a sample: recipe, specimen, scene, tilt series at nominal angles, reference reconstruction."""
+"""The way of a sample: recipe, specimen, scene, tilt series at nominal angles."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.acquisition.scene import build_scene
 from sxtbench.acquisition.series import Exposure, acquire
-from sxtbench.acquisition.tilt import select_range
 from sxtbench.datasets.recipe import Recipe
 from sxtbench.randomness import generator, stage_key
-from sxtbench.reconstruction import fbp
+from sxtbench.specimens.specimen import Specimen, centre_columns, make_yeast, render_yeast
 
 
 class StageTimer:
@@ -37,3 +35,89 @@ class StageTimer:
         start = time.perf_counter()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Simulation:
+    """One specimen with its acquisition.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        On the target's grid.
+    lac : ndarray, shape (z, y, x), float32, 1/um
+        The scene on the target's grid: cells, ice and artefacts.
+    artefacts : dict of ndarray, shape (z, y, x), bool
+        `fiducials`, `cracks`, `impurities` on the target's grid.
+    ice_thickness_um : float, um
+        Of the slab.
+    exposure : Exposure
+        The tilt series and its truth.
+    """
+
+    specimen: Specimen
+    lac: NDArray[np.float32]
+    artefacts: dict[str, NDArray[np.bool_]]
+    ice_thickness_um: float
+    exposure: Exposure
+
+
+def simulate(recipe: Recipe, split: str, index: int, *, timer: StageTimer | None = None) -> Simulation:
+    """Draw and image one specimen.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of one tier.
+    split : str
+        A key of `randomness.SPLITS`.
+    index : int
+        Number of the specimen within the split.
+    timer : StageTimer, optional
+        Adds up the seconds of each stage.
+    """
+    timed = timer or StageTimer()
+    draw = partial(generator, recipe.seed, split, index)
+    key = partial(stage_key, recipe.seed, split, index)
+    target, fine = recipe.grid.target, recipe.grid.simulation
+    factor, columns = recipe.grid.simulation_refinement, target.shape[2]
+    with timed("phantom generation"):
+        yeast = make_yeast(
+            recipe.specimen,
+            field=target,
+            extended=fine,
+            ice_lac_per_um=recipe.scene.ice_lac_per_um,
+            generator_of=draw,
+        )
+    with timed("voxelisation"):
+        simulated = render_yeast(yeast, fine)
+        specimen = render_yeast(yeast, target) if factor > 1 else centre_columns(simulated, target)
+    with timed("scene (ice, cracks)"):
+        scene = build_scene(
+            simulated.lac,
+            simulated.coverage,
+            fine,
+            half_depth_um=simulated.half_depth_um,
+            parameters=recipe.scene,
+            generator=draw,
+        )
+        lac = scene.lac(factor=factor, columns=columns)
+        artefacts = {name: scene.mask(name, factor=factor, columns=columns) for name in sorted(scene.masks)}
+    with timed("tilt series"):
+        exposure = acquire(
+            scene,
+            simulated.coverage,
+            fine,
+            factor=factor,
+            columns=columns,
+            parameters=recipe.acquisition,
+            generator=draw,
+            counts_key=key("counts"),
+        )
+    return Simulation(
+        specimen=specimen,
+        lac=lac,
+        artefacts=artefacts,
+        ice_thickness_um=scene.ice_thickness_um,
+        exposure=exposure,
+    )

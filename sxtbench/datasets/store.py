@@ -5,7 +5,7 @@ a fixed date: no key can stand twice, and equal arrays give equal bytes.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,7 @@ def _layout(array: NDArray[Any]) -> tuple[tuple[int, ...], tuple[int, ...] | Non
     return chunks, tuple(shards)
 
 
-def _add(group: zarr.Group, name: str, array: NDArray[Any]) -> None:
+def _add(group: zarr.Group, name: str, array: NDArray[Any], dimensions: Sequence[str] | None = None) -> None:
     chunks, shards = _layout(array)
     stored = group.create_array(
         name,
@@ -85,6 +85,7 @@ def _add(group: zarr.Group, name: str, array: NDArray[Any]) -> None:
         shards=shards,
         compressors=BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"),
         fill_value=0,
+        dimension_names=None if dimensions is None else list(dimensions),
     )
     stored[...] = array
 
@@ -99,7 +100,7 @@ def write_hierarchy(path: Path, content: Hierarchy) -> None:
     for name, volume in content.volumes.items():
         group = root.require_group(name)
         group.update_attributes(_ome(name, volume))
-        _add(group, "0", volume.array)
+        _add(group, "0", volume.array, "zyx")
     entries = {key: value.to_bytes() for key, value in memory._store_dict.items()}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as file:
         for key in sorted(entries, key=lambda key: (not key.endswith("zarr.json"), key)):
@@ -137,10 +138,10 @@ def rounded(volume: NDArray[np.float32], step_exponent: int) -> NDArray[np.float
     return result
 
 
-def object_table(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write a table of objects as parquet, whole or not at all."""
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table as parquet, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with atomic_path(path) as temporary:
-        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(list(rows)), temporary, compression="zstd")

@@ -111,7 +111,7 @@ def _regenerated(
         if seen[row["split"]] > count:
             continue
         index = int(row["group"].rpartition("-")[2])
-        simulation = simulate(recipe, row["split"], index, fbp_arguments=statement["reconstructions"]["fbp"])
+        simulation = simulate(recipe, row["split"], index)
         report(f"{row['group']} regenerated")
         new, old = content_arrays(simulation), stored_content(folder, row)
         for name in sorted(old):

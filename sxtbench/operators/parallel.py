@@ -258,7 +258,8 @@ class _Direction:
     """Views that are interpolated along the same axis of the slices, and how that axis lies in memory.
 
     `const + per_line * line + per_element * element` is the position that `_lines` describes; `scale` multiplies the
-    views. Lines are rows of a slice, or its columns if it is transposed. Views are padded to a multiple of `view_group`.
+    views. Lines are rows of a slice, or its columns if it is transposed. Views are padded to a multiple of
+    `view_group`.
     """
 
     angles: NDArray[np.int64]
@@ -442,7 +443,7 @@ def _aligned(size: int) -> NDArray[np.float32]:
 
 
 def _in_threads(work: Callable[[int], None], count: int, threads: int) -> None:
-    """Call `work(0) ... work(count - 1)`. The pool lives for one call: a fork never inherits one without its threads."""
+    """Call `work(0) ... work(count - 1)`. The pool lives for one call: a fork inherits none without its threads."""
     if threads == 1 or count <= 1:
         for i in range(count):
             work(i)

@@ -38,7 +38,8 @@ def check_adjoint(operator: LinearOperator, seed: int = 0) -> float:
     operator : LinearOperator
         `A`.
     seed : int
-        Seed of the random x and y, uniform on [-0.5, 1): a mean that is not zero keeps the inner products away from it.
+        Seed of the random x and y, uniform on [0, 1): for a projector no product cancels another, so that the result
+        is the error of its weights.
 
     Returns
     -------
@@ -54,8 +55,8 @@ def check_adjoint(operator: LinearOperator, seed: int = 0) -> float:
     True
     """
     rng = np.random.default_rng(seed)
-    x = rng.uniform(-0.5, 1, operator.domain_shape).astype(np.float32)
-    y = rng.uniform(-0.5, 1, operator.range_shape).astype(np.float32)
+    x = rng.uniform(0, 1, operator.domain_shape).astype(np.float32)
+    y = rng.uniform(0, 1, operator.range_shape).astype(np.float32)
     left = float(np.vdot(operator(x).astype(np.float64), y.astype(np.float64)))
     right = float(np.vdot(x.astype(np.float64), operator.T(y).astype(np.float64)))
     scale = max(abs(left), abs(right))

@@ -1,6 +1,6 @@
 """Least squares by conjugate gradients on the normal equations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +9,7 @@ from sxtbench.errors import InputError
 from sxtbench.operators import LinearOperator
 
 Array = NDArray[np.float32]
+_PART = 2**16
 
 
 def cgne(
@@ -65,9 +66,8 @@ def cgne(
         raise InputError(f"iterations is {iterations}, expected 0 or more")
     data = _checked(y, A.range_shape, "y")
     x = np.zeros(A.domain_shape, np.float32) if x0 is None else _checked(x0, A.domain_shape, "x0").copy()
-    residual, gradient = _restart(A, data, x)
-    direction = gradient.copy()
-    slope, misfit = _dot(gradient, gradient), _dot(residual, residual)
+    residual, direction = _restart(A, data, x)
+    slope, misfit = _dot(direction, direction), _dot(residual, residual)
     for iteration in range(1, iterations + 1):
         if slope == 0:
             break
@@ -77,6 +77,7 @@ def cgne(
             break
         step = slope / curvature
         _add(residual, -step, image)
+        del image
         new_misfit = _dot(residual, residual)
         accepted = new_misfit <= misfit
         if accepted:
@@ -88,38 +89,45 @@ def cgne(
             new_slope = _dot(gradient, gradient)
             direction *= np.float32(new_slope / slope)
             direction += gradient
+            del gradient
             slope, misfit = new_slope, new_misfit
         else:
-            residual, gradient = _restart(A, data, x)
-            direction = gradient.copy()
-            slope, misfit = _dot(gradient, gradient), _dot(residual, residual)
+            del residual, direction
+            residual, direction = _restart(A, data, x)
+            slope, misfit = _dot(direction, direction), _dot(residual, residual)
         if callback is not None:
             callback(iteration, x)
     return x
 
 
 def _restart(A: LinearOperator, data: Array, x: Array) -> tuple[Array, Array]:
-    """Residual and (minus half of) the gradient at x."""
-    residual = A(x)
-    np.subtract(data, residual, out=residual)
-    return residual, A.T(residual)
+    """Residual at x and, as the first direction, (minus half of) the gradient; arrays of their own, in C order."""
+    residual = np.subtract(data, A(x), order="C")
+    return residual, np.array(A.T(residual), np.float32, order="C")
 
 
 def _checked(array: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
-    values = np.asarray(array, np.float32)
+    values = np.asarray(array, np.float32, order="C")
     if values.shape != shape:
         raise InputError(f"{name} has shape {values.shape}, the operator expects {shape}")
-    if not all(np.isfinite(part).all() for part in values):
+    if not all(np.isfinite(part).all() for (part,) in _parts(values)):
         raise InputError(f"{name} holds NaN or infinity, expected finite numbers")
     return values
 
 
+def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Yield views of arrays of one shape, a few thousand values at a time: temporaries stay small."""
+    flat = [array.reshape(-1) for array in arrays]
+    for begin in range(0, flat[0].size, _PART):
+        yield tuple(array[begin : begin + _PART] for array in flat)
+
+
 def _dot(a: Array, b: Array) -> float:
-    """Inner product summed in float64, part by part: no copy of a whole volume in float64."""
-    return float(sum(np.vdot(p.astype(np.float64), q.astype(np.float64)) for p, q in zip(a, b, strict=True)))
+    """Inner product summed in float64."""
+    return float(sum(np.vdot(p.astype(np.float64), q.astype(np.float64)) for p, q in _parts(a, b)))
 
 
 def _add(x: Array, factor: float, direction: Array) -> None:
-    """`x += factor * direction` in place, part by part."""
-    for part, step in zip(x, direction, strict=True):
+    """`x += factor * direction` in place; `x` in C order."""
+    for part, step in _parts(x, direction):
         part += np.float32(factor) * step

@@ -10,8 +10,9 @@ _UNITS_PER_RADIUS = 50.0
 _START_SD = 10.0
 _GAP = 0.01
 _PULL = 0.1
-_STEPS = 800
-_RATE = (0.5, 0.005)
+_STEPS = 1000
+_RATE = (1.0, 0.01)
+_MEMORY = (0.9, 0.95)  # short: the first overlaps are steep, and must not slow the gentle pull that follows
 
 
 def pack_discs(radii_um: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -41,12 +42,12 @@ def pack_discs(radii_um: NDArray[np.float64], rng: np.random.Generator) -> NDArr
     radii = np.asarray(radii_um, np.float64) / unit
     touching = radii[:, None] + radii[None, :] + _GAP
     position, first, second = start, np.zeros((n, 2)), np.zeros((n, 2))
-    rates = np.geomspace(*_RATE, _STEPS)
+    rates, (a, b) = np.geomspace(*_RATE, _STEPS), _MEMORY
     for step, rate in enumerate(rates, 1):
         gradient = _gradient(position, touching)
-        first = 0.9 * first + 0.1 * gradient
-        second = 0.999 * second + 0.001 * gradient**2
-        position = position - rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        first = a * first + (1 - a) * gradient
+        second = b * second + (1 - b) * gradient**2
+        position = position - rate * (first / (1 - a**step)) / (np.sqrt(second / (1 - b**step)) + 1e-8)
     distance = _distances(position)
     np.fill_diagonal(distance, np.inf)
     position = (position - position.mean(axis=0)) * max(1.0, float((touching / distance).max()))
@@ -93,7 +94,7 @@ def apollonian_fragments(rng: np.random.Generator) -> tuple[NDArray[np.float64],
     all_centres = np.concatenate([corners, new_centres]) / outer
     all_radii = np.concatenate([np.ones(4), 1.0 / new_bends]) / outer
 
-    pole = random_directions(rng, 1)[0] * rng.uniform(2.0, 4.0)
+    pole = random_directions(rng, 1)[0] * rng.uniform(2.5, 5.0)
     power = 1.0 / (((all_centres - pole) ** 2).sum(axis=1) - all_radii**2)
     outer_power = 1.0 / ((pole**2).sum() - 1.0)
     inverted = pole + (all_centres - pole) * power[:, None]

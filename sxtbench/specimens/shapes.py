@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.distributions import Distribution
+
 ELLIPSOID, CAPSULE = 0, 1
 N_DIRECTIONS = 1024
 
@@ -58,6 +60,10 @@ class Shape:
     def moved(self, centre_um: ArrayLike) -> "Shape":
         """Return the same shape elsewhere."""
         return Shape(self.form, np.asarray(centre_um, np.float64), self.radii_um, self.rotation)
+
+    def surface_um(self, n: int) -> NDArray[np.float64]:
+        """Points all over the surface of an ellipsoid, shape (n, 3), um."""
+        return np.asarray(self.centre_um + _project(directions(n) * self.radii_um, self.rotation.T))
 
     def half_width_um(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Support function about the centre: reach along each direction.
@@ -120,10 +126,11 @@ def capsule(start_um: ArrayLike, end_um: ArrayLike, radius_um: float) -> Shape:
     start, end = np.asarray(start_um, np.float64), np.asarray(end_um, np.float64)
     length = float(np.sqrt(((end - start) ** 2).sum()))
     axis = (end - start) / length if length > 0 else np.array([1.0, 0.0, 0.0])
-    helper = np.eye(3)[int(np.argmin(np.abs(axis)))]
-    second = np.cross(axis, helper)
-    second /= np.sqrt((second**2).sum())
-    rotation = np.stack([axis, second, np.cross(axis, second)])
+    # A frame about a unit vector without a square root or a branch near the poles (Duff et al. 2017).
+    a, b, c = (float(v) for v in axis)
+    sign = 1.0 if c >= 0 else -1.0
+    p, q = -1.0 / (sign + c), -a * b / (sign + c)
+    rotation = np.array([[a, b, c], [1.0 + sign * a * a * p, sign * q, -sign * a], [q, sign + b * b * p, -b]])
     return Shape(CAPSULE, (start + end) / 2, np.array([length / 2, radius_um, radius_um]), rotation)
 
 
@@ -145,6 +152,12 @@ def random_directions(rng: np.random.Generator, n: int, *, dimension: int = 3) -
     return np.asarray(vectors / np.sqrt((vectors**2).sum(axis=1, keepdims=True)))
 
 
+def spheroid(radius_um: float, axis_ratio: Distribution, rng: np.random.Generator) -> Shape:
+    """Draw an ellipsoid about the origin: each semi-axis a radius times a ratio, turned at random."""
+    radii = np.array([radius_um * axis_ratio.draw(rng) for _ in range(3)])
+    return ellipsoid(np.zeros(3), radii, random_rotation(rng))
+
+
 @cache
 def directions(n: int = N_DIRECTIONS) -> NDArray[np.float64]:
     """Return unit vectors (z, y, x) spread evenly, shape (n, 3): a Fibonacci half-sphere and its mirror image."""
@@ -153,7 +166,7 @@ def directions(n: int = N_DIRECTIONS) -> NDArray[np.float64]:
     turn = np.pi * (1.0 + np.sqrt(5.0)) * np.arange(half)
     ring = np.sqrt(1.0 - z**2)
     upper = np.stack([z, ring * np.cos(turn), ring * np.sin(turn)], axis=1)
-    both = np.concatenate([upper, -upper])
+    both = np.asfortranarray(np.concatenate([upper, -upper]))  # components lie together: read one at a time
     both.flags.writeable = False
     return both
 
@@ -211,21 +224,15 @@ class Supports:
             True where it is.
         """
         own = shape.half_width_um(directions()) + gap_um
-        ball = shape.form == ELLIPSOID and shape.reach_um == shape.narrowest_um
-        result = np.zeros((len(places_um), len(self)), np.bool_)
-        for k in range(len(self)):
-            offset = places_um - self._centres[k]
-            distance = np.sqrt((offset**2).sum(axis=1))
-            widest, narrowest = float(self._widths[k].max()), float(self._widths[k].min())
-            far = distance >= shape.reach_um + gap_um + widest
-            near = distance < shape.narrowest_um + gap_um + narrowest
-            result[:, k] = far
-            if ball and widest == narrowest:
-                continue
-            unsure = np.flatnonzero(~(far | near))
-            if unsure.size:
-                along = _project(offset[unsure], directions())
-                result[unsure, k] = (along - own >= self._widths[k]).any(axis=1)
+        offset = places_um[:, None] - self._centres[None]
+        distance = np.sqrt((offset**2).sum(axis=2))
+        result = np.asarray(distance >= shape.reach_um + gap_um + self._widths.max(axis=1, initial=0.0))
+        hopeless = distance < shape.narrowest_um + gap_um + self._widths.min(axis=1, initial=np.inf)
+        places, others = np.nonzero(~(result | hopeless))
+        for k in np.unique(others):
+            rows = places[others == k]
+            along = _project(offset[rows, k], directions())
+            result[rows, k] = (along - own >= self._widths[k]).any(axis=1)
         return result
 
 
@@ -242,6 +249,7 @@ def packed(shapes: Sequence[Shape]) -> dict[str, Any]:
 
 def _project(points: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np.float64]:
     # Written out rather than `@`: a matrix product's rounding depends on the BLAS and its threads.
-    return np.asarray(
-        points[:, :1] * axes[None, :, 0] + points[:, 1:2] * axes[None, :, 1] + points[:, 2:] * axes[None, :, 2]
-    )
+    result = points[:, :1] * axes[None, :, 0]
+    result += points[:, 1:2] * axes[None, :, 1]
+    result += points[:, 2:] * axes[None, :, 2]
+    return np.asarray(result)

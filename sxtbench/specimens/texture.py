@@ -15,7 +15,7 @@ from sxtbench.geometry import VolumeGrid
 from sxtbench.jit import kernel
 from sxtbench.specimens.blocks import in_blocks
 
-# Distance, in lattice spacings, at which the autocorrelation of gradient noise falls to 1/e (measured; a test holds it).
+# Distance, in lattice spacings, at which the autocorrelation of gradient noise falls to 1/e (measured; tested).
 CORRELATION_PER_SPACING = 0.52
 _BLOCK = 16
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sxtbench.pictures import grey_slice_png, label_slice_png
 from sxtbench.benchmark.result import Axis, Method, Preview, Resources, Result, WallTime, aggregate, rows_of
 from sxtbench.metrics import score_labels
+from sxtbench.pictures import grey_slice_png, label_slice_png
 
 TASK = "limited-angle-segmentation"
 AXES = {
