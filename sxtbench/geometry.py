@@ -43,8 +43,8 @@ class VolumeGrid:
 
     def axes_um(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates of the voxel centres along (z, y, x), um."""
-        z, y, x = ((np.arange(n) - (n - 1) / 2) * self.voxel_size_um for n in self.shape)
-        return z, y, x
+        z, y, x = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in self.shape)
+        return z * self.voxel_size_um, y * self.voxel_size_um, x * self.voxel_size_um
 
     def refined(self, factor: int) -> "VolumeGrid":
         """Return the grid of the same extent with `factor` times as many voxels an axis."""

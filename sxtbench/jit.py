@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -39,13 +39,12 @@ def can_cache(source: str) -> bool:
 
 def kernel(function: F) -> F:
     """Compile `function` without the GIL, with fast reassociation of sums, cached where possible."""
-    compiled: F = numba.njit(
+    compile_with = numba.njit(
         nogil=True, cache=can_cache(function.__code__.co_filename), fastmath={"contract", "reassoc", "nsz"}
-    )(function)
-    return compiled
+    )
+    return cast(F, compile_with(function))
 
 
 def exact_kernel(function: F) -> F:
     """Compile `function` without the GIL in strict IEEE order: for what decides labels and counts."""
-    compiled: F = numba.njit(nogil=True, cache=can_cache(function.__code__.co_filename))(function)
-    return compiled
+    return cast(F, numba.njit(nogil=True, cache=can_cache(function.__code__.co_filename))(function))

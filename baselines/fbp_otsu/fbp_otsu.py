@@ -83,8 +83,8 @@ class FbpOtsu:
             labels[vacuoles] = VACUOLE
 
         fine = smooth("droplet_smoothing_nm")
-        typical = float(np.median(fine[cells]))
-        droplets = (fine > typical + constants["droplet_excess"]) & cells & (depth > voxels("droplet_depth_nm"))
+        around = smooth("droplet_surroundings_nm")
+        droplets = (fine - around > constants["droplet_excess"]) & cells & (depth > voxels("droplet_depth_nm"))
         labels[remove_small_objects(droplets, max_size=int(constants["droplet_voxels"]))] = DROPLET
         return labels
 

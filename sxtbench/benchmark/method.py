@@ -140,6 +140,7 @@ def _instance(
         ]
         raise InputError(f"{spec}: no class {class_name!r}{suggestion(class_name, classes) if classes else ''}")
     arguments = {**dict(config.get("parameters") or {}), **parameters}
+    method: Any
     try:
         method = found(**arguments)
     except InputError:

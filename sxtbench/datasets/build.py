@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import sxtbench
 from sxtbench.acquisition.tilt import select_range
 from sxtbench.content import content_folder
 from sxtbench.datasets.simulate import Simulation, simulate
@@ -322,7 +322,7 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
     recipe = spec.recipe.model_dump(mode="json")
     write_text(folder / "recipe" / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
     environment = {
-        "sxtbench": sxtbench.__version__,
+        "sxtbench": version("sxtbench"),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),

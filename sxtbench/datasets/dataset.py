@@ -106,7 +106,7 @@ class Sample:
     def tilt_series(self) -> TiltSeries:
         """The tilt series `main`, at this sample's condition."""
         with open_hierarchy(self._folder / self._row["input_path"]) as root:
-            attributes = root.attrs.asdict()
+            attributes: dict[str, Any] = root.attrs.asdict()
             arrays = {
                 name: np.asarray(root[f"tilt_series/main/{name}"][...])  # type: ignore[index]
                 for name in ("counts", "incident_photons", "angles_deg")

@@ -13,7 +13,7 @@ from sxtbench.acquisition.scene import build_scene
 from sxtbench.acquisition.series import Exposure, acquire
 from sxtbench.datasets.recipe import Recipe
 from sxtbench.randomness import generator, stage_key
-from sxtbench.specimens.specimen import Specimen, centre_columns, make_yeast, render_yeast
+from sxtbench.specimens.specimen import Specimen, make_yeast, render_yeast
 
 
 class StageTimer:
@@ -91,7 +91,7 @@ def simulate(recipe: Recipe, split: str, index: int, *, timer: StageTimer | None
         )
     with timed("voxelisation"):
         simulated = render_yeast(yeast, fine)
-        specimen = render_yeast(yeast, target) if factor > 1 else centre_columns(simulated, target)
+        specimen = render_yeast(yeast, target)
     with timed("scene (ice, cracks)"):
         scene = build_scene(
             simulated.lac,

@@ -55,8 +55,8 @@ class Deformation:
     @cached_property
     def steepest(self) -> float:
         """Bound on the Lipschitz constant of u: how much it changes over a distance, relative to that distance."""
-        squares = sum(_sampled(self.coefficients, along) ** 2 for along in range(3)) / self.spacing_um**2
-        return float(np.sqrt(squares.sum(axis=0).max())) * _SAFETY
+        slopes = np.stack([_sampled(self.coefficients, along) for along in range(3)]) / self.spacing_um
+        return float(np.sqrt((slopes**2).sum(axis=(0, 1)).max())) * _SAFETY
 
     @cached_property
     def largest_um(self) -> float:

@@ -151,30 +151,6 @@ def render_yeast(yeast: Yeast, grid: VolumeGrid, *, workers: int | None = None) 
     )
 
 
-def centre_columns(specimen: Specimen, grid: VolumeGrid) -> Specimen:
-    """Cut the columns of a grid of the same voxels out of the centre of a wider one.
-
-    Parameters
-    ----------
-    specimen : Specimen
-        On a grid that is wider in x by an even number of voxels, or equal.
-    grid : VolumeGrid
-        The grid to cut.
-    """
-    first = (specimen.grid.shape[2] - grid.shape[2]) // 2
-    part = np.s_[:, :, first : first + grid.shape[2]]
-    return Specimen(
-        grid=grid,
-        labels=np.ascontiguousarray(specimen.labels[part]),
-        bodies=specimen.bodies[part],
-        lac=specimen.lac[part],
-        coverage=specimen.coverage[part],
-        masks={name: np.ascontiguousarray(mask[part]) for name, mask in specimen.masks.items()},
-        objects=specimen.objects,
-        half_depth_um=specimen.half_depth_um,
-    )
-
-
 def body_mask(voxels: Voxels, chosen: list[bool]) -> NDArray[np.bool_]:
     """Voxels whose centre belongs to one of the chosen bodies, shape (z, y, x), bool."""
     mask = np.zeros(voxels.bodies.shape, np.bool_)

@@ -237,12 +237,8 @@ def _mitochondria(
 def _within(outer: Shape, inner_um: float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw points uniformly in an ellipsoid shrunk by `inner_um`, shape (n, 3)."""
     body = random_directions(rng, n) * rng.random((n, 1)) ** (1 / 3) * np.maximum(outer.radii_um - inner_um, 0.0)
-    return (
-        outer.centre_um
-        + body[:, :1] * outer.rotation[0]
-        + body[:, 1:2] * outer.rotation[1]
-        + body[:, 2:] * outer.rotation[2]
-    )
+    r = outer.rotation
+    return np.asarray(outer.centre_um + body[:, :1] * r[0] + body[:, 1:2] * r[1] + body[:, 2:] * r[2])
 
 
 def _place(

@@ -134,7 +134,7 @@ def test_missing_and_damaged_predictions(mini: Task, tmp_path: Path) -> None:
 def test_pickles_are_not_opened(mini: Task, tmp_path: Path) -> None:
     predict(Constant(), mini, tmp_path / "out")
     np.save(tmp_path / "out" / "test-00000.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="not a readable .npy"):
+    with pytest.raises(InputError, match=r"not a readable \.npy"):
         score(mini, tmp_path / "out")
 
 
@@ -197,7 +197,9 @@ def test_a_method_that_raises_is_one_line(mini: Task, tmp_path: Path) -> None:
 
 def test_parameters_come_from_the_config_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "class Mine:\n    name = 'm'\n    def __init__(self, level): self.level = level\n    def predict(self, s): ...\n"
+        "class Mine:\n    name = 'm'\n"
+        "    def __init__(self, level): self.level = level\n"
+        "    def predict(self, s): ...\n"
     )
     (tmp_path / "config.yaml").write_text("parameters: {level: 0.3}\n")
     assert load_method(f"{tmp_path / 'mine.py'}:Mine").level == 0.3
