@@ -4,7 +4,6 @@ import sys
 import traceback
 from typing import Annotated
 
-import click
 import typer
 
 import sxtbench
@@ -54,12 +53,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         status = app(words, standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         _fail("stopped; run the same command again to continue", 130)
-    except click.ClickException as error:
-        # Typer raises help as an exception where a group is called without a verb.
-        if isinstance(error, click.exceptions.NoArgsIsHelpError):
-            error.show()
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # raised with the help as its message
+            print(error.format_message())
             sys.exit(2)
         context = getattr(error, "ctx", None)
         hint = f" (see `{context.command_path} --help`)" if context else ""
@@ -68,8 +66,6 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         _fail(str(error), 2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to continue", 130)
     except BrokenPipeError:
         sys.exit(141)
 

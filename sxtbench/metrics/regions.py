@@ -45,16 +45,47 @@ def cell_halo(
     -------
     ndarray, shape (z, y, x), bool
     """
-    from scipy.ndimage import distance_transform_edt
-
-    def within(mask: NDArray[np.bool_], voxels: float) -> NDArray[np.bool_]:
-        if not mask.any():
-            return np.zeros(mask.shape, bool)
-        distance: NDArray[Any] = distance_transform_edt(~mask)
-        return distance <= voxels
-
     spoiled = np.zeros(labels.shape, bool)
     for mask in artefacts.values():
         spoiled |= mask
     cells = (labels >= 1) & (labels <= 8)
-    return within(cells, 500.0 / voxel_size_nm) & ~within(spoiled, 3.0) & cylinder(labels.shape)
+    return dilated(cells, 500.0 / voxel_size_nm) & ~dilated(spoiled, 3.0) & cylinder(labels.shape)
+
+
+def dilated(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Dilate by a ball: all voxels within `radius` (Euclidean, voxel centres) of the mask.
+
+    Squared distances up to the radius are built axis by axis, and only around the mask: for radii of a few voxels this
+    is ten times faster than a distance transform of the whole volume.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (z, y, x), bool
+        What to dilate.
+    radius : float, voxels
+        Radius of the ball, below 128.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x), bool
+    """
+    result = np.zeros(mask.shape, bool)
+    if not mask.any():
+        return result
+    reach = int(radius)
+    box = []
+    for axis in range(mask.ndim):
+        occupied = np.flatnonzero(mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)))
+        box.append(slice(max(0, occupied[0] - reach), occupied[-1] + reach + 1))
+    far = np.uint16(2**15)
+    squared = np.where(mask[tuple(box)], np.uint16(0), far)
+    for axis in range(mask.ndim):
+        before = np.moveaxis(squared, axis, 0)
+        nearest = before.copy()
+        for step in range(1, min(reach, len(before) - 1) + 1):
+            away = np.uint16(step * step)
+            np.minimum(nearest[step:], before[:-step] + away, out=nearest[step:])
+            np.minimum(nearest[:-step], before[step:] + away, out=nearest[:-step])
+        squared = np.moveaxis(nearest, 0, axis)
+    result[tuple(box)] = squared <= radius * radius
+    return result

@@ -58,7 +58,7 @@ def fails(capsys: pytest.CaptureFixture[str], said: str, *words: object, status:
         (("run", "fbp-ots", TASK), "did you mean 'fbp-otsu'?"),
         (("run", "none.py:Mine", TASK), "none.py: no such method file"),
         (("run", "fbp-otsu", TASK, "--tear", "tiny"), "No such option: --tear"),
-        (("run", "fbp-otsu"), "Missing argument 'TASK'"),
+        (("run", "fbp-otsu"), "Missing argument 'task'"),
         (("rnu",), "No such command 'rnu'"),
         (("generate", TASK, "--splits", "tets"), "unknown split 'tets'"),
         (("generate", TASK, "--recipe", "none.yaml"), "none.yaml: no such file"),
