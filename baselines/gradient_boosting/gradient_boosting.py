@@ -14,6 +14,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 CLASSES = (0, 1, 2, 3)
 _BLOCK = 2_000_000
+_COARSE = -10  # the Gaussian of the last scale but one, among the features
+_MISSED = 0.005  # share of the cell voxels in training that may be fainter
 
 
 class GradientBoosting:
@@ -32,6 +34,7 @@ class GradientBoosting:
     def __init__(self, tiers: dict[str, dict[str, float]], scales_nm: list[float]) -> None:
         self.tiers, self.scales_nm = tiers, scales_nm
         self.model: HistGradientBoostingClassifier | None = None
+        self.faintest = -np.inf
 
     def fit(self, train: Any, validation: Any, *, seed: int) -> None:
         """Fit on voxels drawn from `cyl` of the training samples, the rarer classes more often than they occur."""
@@ -46,6 +49,8 @@ class GradientBoosting:
             features = np.stack([f.ravel()[chosen] for f in self._features(sample)], axis=1)
             rows.append(features)
             answers.append(truth.ravel()[chosen])
+        features, labels = np.concatenate(rows), np.concatenate(answers)
+        self.faintest = float(np.quantile(features[labels > 0, _COARSE], _MISSED))
         self.model = HistGradientBoostingClassifier(
             max_iter=int(constants["iterations"]),
             learning_rate=constants["learning_rate"],
@@ -53,15 +58,18 @@ class GradientBoosting:
             l2_regularization=1.0,
             early_stopping=False,
             random_state=seed,
-        ).fit(np.concatenate(rows), np.concatenate(answers))
+        ).fit(features, labels)
 
     def predict(self, sample: Any) -> NDArray[np.uint8]:
-        """Return the most probable class of each voxel of `cyl`, after smoothing the probabilities."""
+        """Return the most probable class of each voxel of `cyl`, after smoothing the probabilities.
+
+        Voxels whose surroundings are fainter than those of nearly all cell voxels in training are background at once.
+        """
         if self.model is None:
             raise RuntimeError("fit it first: this method ships no weights")
         constants = self._constants(sample.voxel_size_nm)
-        inside = np.flatnonzero(sample.region.ravel())
         features = [f.ravel() for f in self._features(sample)]
+        inside = np.flatnonzero(sample.region.ravel() & (features[_COARSE] >= self.faintest))
         probability = np.zeros((len(CLASSES), sample.region.size), np.float32)
         probability[0] = 1.0
         for start in range(0, inside.size, _BLOCK):

@@ -33,6 +33,7 @@ def evaluate(
     *,
     seed: int = 0,
     reference_only: bool = False,
+    specimens: int | None = None,
     progress: Report | None = None,
 ) -> Result:
     """Fit a method where it learns, predict every sample of a split without its targets, and score.
@@ -49,6 +50,8 @@ def evaluate(
         Handed to `fit`.
     reference_only : bool
         Leave out the levels beside the reference: the headline without its curves, for tuning.
+    specimens : int, optional
+        With `reference_only`, only the first so many.
     progress : callable, optional
         Called with the id of each sample that is done.
 
@@ -58,7 +61,7 @@ def evaluate(
     """
     answers: dict[str, NDArray[np.uint8]] = {}
     dataset = task.dataset(split)
-    dataset = dataset.at_reference if reference_only else dataset
+    dataset = dataset.at_reference.first(specimens) if reference_only else dataset
     statement = _predict_all(method, task, dataset, seed, answers.__contains__, answers.__setitem__, progress)
     return _score(task, dataset, statement, answers.__getitem__)
 

@@ -15,8 +15,8 @@ from sxtbench.content import content_folder
 from sxtbench.errors import InputError
 
 
-class MethodFailed(InputError):
-    """The method's process ended badly; it has said why on stderr."""
+class MethodFailed(SystemExit):
+    """The method's process ended badly and has said why on stderr; this one ends with the same status."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def run(
     Raises
     ------
     MethodFailed
-        Where the process ends badly.
+        Where the process ends with an error that it has told.
+    InputError
+        Where it dies without a word.
     """
     method = load_method(spec)
     place = RunFolder(root, task)
@@ -89,8 +91,10 @@ def run(
     command += ["--recipe", str(recipe)] if recipe else []
     command += ["--data-seed", str(data_seed)] if data_seed is not None else []
     status = subprocess.run(command, check=False).returncode
+    if status in (1, 2, 130):
+        raise MethodFailed(status)
     if status != 0:
-        raise MethodFailed(f"{method.name}: its process ended with exit status {status}")
+        raise InputError(f"{method.name}: its process died with status {status} (out of memory?)")
     result = score(task, out, split)
     dataset = task.dataset(split, targets=True)
     result = write_previews(result, dataset, lambda sample_id: np.load(out / f"{sample_id}.npy"), place.previews)

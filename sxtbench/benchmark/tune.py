@@ -43,6 +43,7 @@ def tune(
     task: Task,
     *,
     rounds: int = 2,
+    specimens: int | None = None,
     config_path: Path | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Tuned:
@@ -56,6 +57,8 @@ def tune(
         Only its train and validation splits are read.
     rounds : int
         Passes over all parameters; a pass that changes nothing ends the search.
+    specimens : int, optional
+        Score only the first so many validation specimens.
     config_path : Path, optional
         Where to write, instead of the baseline's own config.
     report : callable, optional
@@ -79,7 +82,7 @@ def tune(
         key = repr(sorted(parameters.items()))
         if key not in scores:
             method = load_method(baseline, tiers={task.tier: parameters})
-            scores[key] = evaluate(method, task, "validation", reference_only=True).headline.mean
+            scores[key] = evaluate(method, task, "validation", reference_only=True, specimens=specimens).headline.mean
             if report:
                 report(f"{scores[key]:.4f}  {', '.join(f'{k}={v}' for k, v in parameters.items())}")
         return scores[key]

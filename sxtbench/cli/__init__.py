@@ -71,9 +71,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str, status: int) -> None:
-    from sxtbench.benchmark.run import MethodFailed
-
-    told_already = isinstance(sys.exc_info()[1], MethodFailed)
-    if not told_already:
-        print(f"sxtbench: {message}", file=sys.stderr)
+    print(f"sxtbench: {message}", file=sys.stderr)
     sys.exit(status)

@@ -148,6 +148,10 @@ def tune(
     tier: Tier = "tiny",
     data: Data = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Passes over all parameters.")] = 2,
+    specimens: Annotated[
+        int | None,
+        typer.Option("--specimens", min=1, help="Score only the first so many of validation.", show_default=False),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Where to write (default: the baseline's config.yaml).", show_default=False),
@@ -163,7 +167,7 @@ def tune(
     chosen = get_task(task, tier).at(data)
     ready(chosen, ["train", "validation"])
     with progress(f"tune {baseline}", None) as done:
-        found = search(baseline, chosen, rounds=rounds, config_path=config, report=done)
+        found = search(baseline, chosen, rounds=rounds, specimens=specimens, config_path=config, report=done)
     typer.echo(f"{baseline}, {tier}, validation: {found.start:.4f} -> {found.score:.4f} in {found.tried} evaluations")
     for name, value in found.parameters.items():
         typer.echo(f"  {name}: {value}")

@@ -239,6 +239,12 @@ class Dataset:
         """The samples at the reference level of every axis only."""
         return Dataset(self.spec, self.folder, self.split, targets=self.targets, reference_only=True)
 
+    def first(self, count: int | None) -> "Dataset":
+        """Return the first `count` samples, all where it is None."""
+        some = Dataset(self.spec, self.folder, self.split, targets=self.targets)
+        some._rows = self._rows[:count]
+        return some
+
     @property
     def with_targets(self) -> "Dataset":
         """The same samples with their truth."""

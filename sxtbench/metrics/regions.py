@@ -1,7 +1,6 @@
 """Where a volume is scored (PROTOCOL 3): the inscribed cylinder, and the cells with a halo."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
