@@ -1,6 +1,7 @@
 """Multi-Otsu thresholds on the quantitative FBP, morphology and containment: the classical way, without training.
 
-Cells are found against ice, filled and smoothed; vacuoles are the dim part inside a cell, droplets the bright one.
+Cells are found against ice, filled and smoothed; vacuoles are the dim part inside a cell, droplets what is brighter
+than its surroundings.
 """
 
 from typing import Any
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_multiotsu
-from skimage.morphology import ball, remove_small_objects
+from skimage.morphology import remove_small_objects
+
+from sxtbench.metrics.regions import dilated
 
 CYTOPLASM, VACUOLE, DROPLET = 1, 2, 3
 
@@ -63,8 +66,8 @@ class FbpOtsu:
 
         labels = np.zeros(volume.shape, np.uint8)
         coarse = smooth("cell_smoothing_nm")
-        ice, flesh = threshold_multiotsu(coarse[inside], classes=3)[:2]
-        cells = coarse > ice + constants["cell_level"] * (flesh - ice)
+        brightest = threshold_multiotsu(coarse[inside], classes=3)[-1]
+        cells = coarse > constants["cell_level"] * coarse[inside & (coarse > brightest)].mean()
         cells = _filled(_closed(cells, voxels("cell_closing_nm")))
         cells = _opened(cells, voxels("cell_opening_nm"))
         cells = remove_small_objects(cells, max_size=int(4 / 3 * np.pi * voxels("smallest_cell_radius_nm") ** 3))
@@ -72,31 +75,29 @@ class FbpOtsu:
             return labels
         labels[cells] = CYTOPLASM
 
-        depth = ndimage.distance_transform_edt(cells)
         medium = smooth("vacuole_smoothing_nm")
-        core = cells & (depth > voxels("vacuole_depth_nm"))
+        core = _eroded(cells, voxels("vacuole_depth_nm"))
         if core.any():
             dim, bright = threshold_multiotsu(medium[core], classes=3)[:2]
             vacuoles = core & (medium < dim + constants["vacuole_level"] * (bright - dim))
             vacuoles = _opened(vacuoles, voxels("vacuole_opening_nm"))
-            vacuoles = ndimage.binary_dilation(vacuoles, ball(max(0, round(voxels("vacuole_growth_nm"))))) & cells
-            labels[vacuoles] = VACUOLE
+            labels[dilated(vacuoles, round(voxels("vacuole_growth_nm"))) & cells] = VACUOLE
 
         fine = smooth("droplet_smoothing_nm")
         around = smooth("droplet_surroundings_nm")
-        droplets = (fine - around > constants["droplet_excess"]) & cells & (depth > voxels("droplet_depth_nm"))
+        droplets = (fine - around > constants["droplet_excess"]) & _eroded(cells, voxels("droplet_depth_nm"))
         labels[remove_small_objects(droplets, max_size=int(constants["droplet_voxels"]))] = DROPLET
         return labels
 
 
+def _eroded(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Keep what is farther than `radius` voxels from anything outside the mask."""
+    return ~dilated(~mask, radius) & mask
+
+
 def _opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    """Open by a ball of any radius, through distances (a large structuring element would be slow)."""
-    if radius < 0.5 or not mask.any():
-        return mask
-    eroded = ndimage.distance_transform_edt(mask) > radius
-    if not eroded.any():
-        return eroded
-    return np.asarray(ndimage.distance_transform_edt(~eroded) <= radius)
+    """Open by a ball of any radius."""
+    return mask if radius < 0.5 else dilated(_eroded(mask, radius), radius)
 
 
 def _closed(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:

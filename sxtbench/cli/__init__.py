@@ -52,9 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     try:
         status = app(words, standalone_mode=False)
+        if status == 130:  # typer's word for Ctrl-C
+            _fail("stopped; run the same command again to continue", 130)
         sys.exit(status if isinstance(status, int) else 0)
-    except (typer.Abort, KeyboardInterrupt):
-        _fail("stopped; run the same command again to continue", 130)
     except typer.TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # raised with the help as its message
             print(error.format_message())

@@ -7,6 +7,7 @@ the statement of the dataset are made from the rows when a split is complete.
 import json
 import platform
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from sxtbench.reconstruction import fbp
 VERSION = "1.0.0"
 _STATEMENT = "dataset.json"
 _ROWS = ".build"
+_CHECKSUMS = "SHA256SUMS"
 
 # Stored volumes are rounded to multiples of these, far below the noise (0.067/um) and below the PSNR floor (1e-4/um).
 RECONSTRUCTION_STEP_EXPONENT = 11
@@ -183,20 +185,23 @@ def prepare(folder: Path, spec: DatasetSpec) -> None:
     """Make the folder, or check that what stands there is the same dataset."""
     require_writable(folder)
     statement = folder / _STATEMENT
-    identity = _identity(spec)
     if statement.is_file():
-        found = read_statement(folder)
-        for key, value in identity.items():
-            if found.get(key) != value:
-                raise InputError(
-                    f"{folder}: holds another dataset ({key} is {found.get(key)!r}, expected {value!r}); "
-                    "choose another --out, or delete that folder"
-                )
+        _require_same(spec, folder)
     elif any(folder.iterdir()):
         raise InputError(f"{folder}: is not empty and holds no sxtbench dataset; choose another --out")
     else:
-        write_text(statement, _pretty({**identity, "version": VERSION, "splits": {}}))
+        write_text(statement, _pretty({**_identity(spec), "version": VERSION, "splits": {}}))
     (folder / _ROWS).mkdir(exist_ok=True)
+
+
+def _require_same(spec: DatasetSpec, folder: Path) -> None:
+    found = read_statement(folder)
+    for key, value in _identity(spec).items():
+        if found.get(key) != value:
+            raise InputError(
+                f"{folder}: holds another dataset ({key} is {found.get(key)!r}, expected {value!r}); "
+                "choose another --out, or delete that folder"
+            )
 
 
 def _pretty(value: Any) -> str:
@@ -233,17 +238,19 @@ def build(
     """
     chosen = list(splits or spec.sizes)
     _require_splits(spec, chosen)
+    if (folder / _STATEMENT).is_file():
+        _require_same(spec, folder)
+        if (folder / _CHECKSUMS).is_file() and set(chosen) <= set(read_statement(folder)["splits"]):
+            return  # nothing to do, so a folder that cannot be written is good enough
     prepare(folder, spec)
-    missing = _missing(spec, folder, chosen)
-    for done in _run(missing, workers):
+    for done in _run(_missing(spec, folder, chosen), workers):
         if progress:
             progress(done)
-    stated = read_statement(folder)["splits"]
-    unfinished = [split for split in chosen if split not in stated]
-    for split in unfinished:
-        _finish_split(spec, folder, split)
-    if unfinished or not (folder / "SHA256SUMS").is_file():
-        _finish(spec, folder)
+    (folder / _CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
+    for split in chosen:
+        if split not in read_statement(folder)["splits"]:
+            _finish_split(spec, folder, split)
+    _finish(spec, folder)
 
 
 def missing_specimens(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> int:
@@ -270,12 +277,17 @@ def _run(jobs: list[Job], workers: int) -> Iterator[str]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_produce, jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_ctrl_c) as pool:
         try:
             yield from pool.map(_produce, jobs)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _leave_ctrl_c() -> None:
+    """Leave Ctrl-C to the parent: a worker finishes its specimen, whole."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
@@ -340,10 +352,10 @@ def dataset_files(folder: Path) -> list[str]:
     """Return the files that the checksums cover, as sorted POSIX paths relative to the folder."""
     found = (path for path in folder.rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in found)
-    return sorted(n for n in names if n != "SHA256SUMS" and not any(part.startswith(".") for part in n.split("/")))
+    return sorted(n for n in names if n != _CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
 
 
 def write_checksums(folder: Path) -> None:
     """Write `SHA256SUMS`, in the format of coreutils."""
     lines = [f"{sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
-    write_text(folder / "SHA256SUMS", "\n".join(lines) + "\n")
+    write_text(folder / _CHECKSUMS, "\n".join(lines) + "\n")

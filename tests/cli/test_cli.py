@@ -16,6 +16,10 @@ TASK = "limited-angle-segmentation"
 TEN_LINES = (Path(__file__).parents[2] / "docs" / "methods.md").read_text().split("```python")[1].split("```")[0]
 
 
+def test_the_readme_prints_the_method_that_is_tested() -> None:
+    assert TEN_LINES in (Path(__file__).parents[2] / "README.md").read_text()
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
@@ -171,3 +175,23 @@ def test_run_in_a_process_of_its_own(here: Path) -> None:
     assert failed.returncode == 2
     assert failed.stderr.strip().splitlines()[-1].startswith("sxtbench: mine: predict(test-00000) raised NameError")
     assert "Traceback" not in failed.stderr
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_continues(here: Path) -> None:
+    import os
+    import signal
+
+    command = [sys.executable, "-m", "sxtbench", "generate", TASK, "--splits", "test", "--out", "data"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    rows = here / "data" / ".build"
+    while process.poll() is None and not list(rows.glob("*.json")):
+        pass
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "sxtbench: stopped; run the same command again to continue"
+    done = len(list(rows.glob("*.json")))
+    assert 0 < done < 6
+    again = subprocess.run(command, capture_output=True, text=True, check=True, cwd=here)
+    assert "6 specimens" in again.stdout
+    assert f"{6 - done}/{6 - done}" in again.stderr
