@@ -56,3 +56,12 @@ def test_the_tiny_numbers_are_reproduced(tiny: Task, name: str) -> None:
         assert (new.metric, new.class_, new.level) == (old.metric, old.class_, old.level)
         assert new.mean == pytest.approx(old.mean, abs=2e-3, nan_ok=True)
     assert made.headline.mean == pytest.approx(committed.headline.mean, abs=1e-4)
+
+
+@pytest.mark.parametrize("tier", ["tiny", "small"])
+def test_the_documents_print_the_committed_numbers(tier: str) -> None:
+    import runpy
+
+    root = Path(__file__).resolve().parents[1]
+    table = runpy.run_path(str(root / "benchmarks" / "score_table.py"))["table"]("limited-angle-segmentation", tier)
+    assert table in (root / "docs" / "numbers.md").read_text()

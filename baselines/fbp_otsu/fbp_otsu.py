@@ -66,8 +66,8 @@ class FbpOtsu:
 
         labels = np.zeros(volume.shape, np.uint8)
         coarse = smooth("cell_smoothing_nm")
-        brightest = threshold_multiotsu(coarse[inside], classes=3)[-1]
-        cells = coarse > constants["cell_level"] * coarse[inside & (coarse > brightest)].mean()
+        ice, flesh = threshold_multiotsu(coarse[inside], classes=3)
+        cells = coarse > ice + constants["cell_level"] * (flesh - ice)
         cells = _filled(_closed(cells, voxels("cell_closing_nm")))
         cells = _opened(cells, voxels("cell_opening_nm"))
         cells = remove_small_objects(cells, max_size=int(4 / 3 * np.pi * voxels("smallest_cell_radius_nm") ** 3))
