@@ -1,6 +1,8 @@
 """The command line: exit status, one clear line, nothing half-written."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -178,11 +180,15 @@ def test_run_in_a_process_of_its_own(here: Path) -> None:
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_continues(here: Path) -> None:
-    import os
-    import signal
-
     command = [sys.executable, "-m", "sxtbench", "generate", TASK, "--splits", "test", "--out", "data"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a test run in the background of a shell ignores Ctrl-C, and hands that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     rows = here / "data" / ".build"
     while process.poll() is None and not list(rows.glob("*.json")):
         pass
