@@ -37,8 +37,14 @@ class Metric:
         Name and version, such as `miou@1`.
     name : str
         As printed in a column's head.
-    direction : {"higher", "lower"}
-        Which values are better.
+    direction : {"higher", "lower", "nearest"}
+        Which values are better; `nearest`: those nearest to `ideal`.
+    ideal : float
+        The best value of a `nearest` metric.
+    digits : int
+        Decimals that are printed.
+    unit : str
+        Of the values; empty for a ratio.
     bounds : tuple of two float
         Least and greatest possible value; intervals are clipped to them.
     scale : {"linear", "log2", "log10"}
@@ -55,9 +61,12 @@ class Metric:
 
     id: str
     name: str
-    direction: Literal["higher", "lower"]
+    direction: Literal["higher", "lower", "nearest"]
     bounds: tuple[float, float]
     description: str
+    ideal: float = 0.0
+    digits: int = 3
+    unit: str = ""
     scale: Scale = "linear"
     margin: float | None = None
     per_class: bool = False
@@ -112,6 +121,127 @@ METRICS = {
             bounds=(0.0, 1.0),
             description="Share of the nucleus (scored as cytoplasm) that is called vacuole: the natural confusion.",
             undefined="no voxel of a nucleus is in the scored region",
+        ),
+        Metric(
+            id="psnr_lac@1",
+            name="PSNR",
+            direction="higher",
+            bounds=(-math.inf, 20 * math.log10(0.5 / 1e-4)),
+            margin=0.2,
+            digits=2,
+            unit="dB",
+            description="20 log10(R / RMSE) of the LAC over the scored region, R = 0.5/um, RMSE at least 1e-4/um.",
+        ),
+        Metric(
+            id="rmse@1",
+            name="RMSE",
+            direction="lower",
+            bounds=(0.0, math.inf),
+            digits=4,
+            unit="1/um",
+            description="Root mean square error of the LAC over the scored region.",
+        ),
+        Metric(
+            id="psnr_affine@1",
+            name="affine-fitted PSNR",
+            direction="higher",
+            bounds=(-math.inf, 20 * math.log10(0.5 / 1e-4)),
+            digits=2,
+            unit="dB",
+            description="PSNR after the best gain and offset for each sample: what is left when calibration is free.",
+        ),
+        Metric(
+            id="ssim@1",
+            name="SSIM",
+            direction="higher",
+            bounds=(-1.0, 1.0),
+            description="Structural similarity, data range 0.5/um, Gaussian window of sd 1.5 voxels, mean over the region.",
+        ),
+        Metric(
+            id="lac_bias@1",
+            name="LAC bias",
+            direction="nearest",
+            bounds=(-math.inf, math.inf),
+            digits=4,
+            unit="1/um",
+            per_class=True,
+            description="Mean of the answer less mean of the truth over the voxels of a label.",
+            undefined="no voxel of the label is in the scored region",
+        ),
+        Metric(
+            id="lac_slope@1",
+            name="LAC slope",
+            direction="nearest",
+            ideal=1.0,
+            bounds=(-math.inf, math.inf),
+            description="Slope of the regression of the answer on the truth over the scored region.",
+            undefined="the truth is constant over the scored region",
+        ),
+        Metric(
+            id="lac_intercept@1",
+            name="LAC intercept",
+            direction="nearest",
+            bounds=(-math.inf, math.inf),
+            digits=4,
+            unit="1/um",
+            description="Intercept of the regression of the answer on the truth over the scored region.",
+            undefined="the truth is constant over the scored region",
+        ),
+        Metric(
+            id="fsc_mean_in@1",
+            name="FSC in the cone",
+            direction="higher",
+            bounds=(-1.0, 1.0),
+            description="Mean Fourier shell correlation with the truth up to Nyquist, directions that were measured.",
+            undefined="the answer is constant",
+        ),
+        Metric(
+            id="fsc_mean_out@1",
+            name="FSC out of the cone",
+            direction="higher",
+            bounds=(-1.0, 1.0),
+            description="Mean Fourier shell correlation with the truth up to Nyquist, directions that were not measured.",
+            undefined="the answer is constant, or every direction was measured",
+        ),
+        Metric(
+            id="fsc_resolution_in@1",
+            name="FSC 1/2 in the cone",
+            direction="lower",
+            bounds=(0.0, math.inf),
+            digits=0,
+            unit="nm",
+            description="Period at which the correlation with the truth in measured directions falls below 1/2.",
+            undefined="the correlation does not cross 1/2 below the Nyquist frequency",
+        ),
+        Metric(
+            id="fsc_resolution_out@1",
+            name="FSC 1/2 out of the cone",
+            direction="lower",
+            bounds=(0.0, math.inf),
+            digits=0,
+            unit="nm",
+            description="Period at which the correlation with the truth in other directions falls below 1/2.",
+            undefined="the correlation does not cross 1/2 below the Nyquist frequency",
+        ),
+        Metric(
+            id="mtf50@1",
+            name="MTF50",
+            direction="lower",
+            bounds=(0.0, math.inf),
+            digits=0,
+            unit="nm",
+            description="Period at which the regression of the answer on the truth, in the cone, falls to one half.",
+            undefined="the transfer does not fall to one half below the Nyquist frequency",
+        ),
+        Metric(
+            id="data_consistency@1",
+            name="reprojection chi-square",
+            direction="nearest",
+            ideal=1.0,
+            bounds=(0.0, math.inf),
+            digits=2,
+            description="Mean squared residual of the counts in units of their Poisson variance, rays through ice in the field.",
+            undefined="no ray passes the ice within the field alone",
         ),
     )
 }
