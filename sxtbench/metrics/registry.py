@@ -155,7 +155,7 @@ METRICS = {
             name="SSIM",
             direction="higher",
             bounds=(-1.0, 1.0),
-            description="Structural similarity, data range 0.5/um, Gaussian window of sd 1.5 voxels, mean over the region.",
+            description="Structural similarity, range 0.5/um, Gaussian window of sd 1.5 voxels, mean over the region.",
         ),
         Metric(
             id="lac_bias@1",
@@ -200,7 +200,7 @@ METRICS = {
             name="FSC out of the cone",
             direction="higher",
             bounds=(-1.0, 1.0),
-            description="Mean Fourier shell correlation with the truth up to Nyquist, directions that were not measured.",
+            description="Mean Fourier shell correlation with the truth up to Nyquist, directions not measured.",
             undefined="the answer is constant, or every direction was measured",
         ),
         Metric(
@@ -240,7 +240,7 @@ METRICS = {
             ideal=1.0,
             bounds=(0.0, math.inf),
             digits=2,
-            description="Mean squared residual of the counts in units of their Poisson variance, rays through ice in the field.",
+            description="Mean squared residual of the counts over their Poisson variance, rays inside the field.",
             undefined="no ray passes the ice within the field alone",
         ),
     )
