@@ -14,6 +14,7 @@ _HOME = {
     "Sample": "sxtbench.datasets.dataset",
     "Dataset": "sxtbench.datasets.dataset",
     "Task": "sxtbench.benchmark.task",
+    "compare": "sxtbench.benchmark.compare",
     "evaluate": "sxtbench.benchmark.evaluate",
     "get_task": "sxtbench.benchmark.task",
     "list_baselines": "sxtbench.benchmark.method",
@@ -23,6 +24,7 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
+    from sxtbench.benchmark.compare import compare as compare
     from sxtbench.benchmark.evaluate import evaluate as evaluate
     from sxtbench.benchmark.method import list_baselines as list_baselines
     from sxtbench.benchmark.method import load_method as load_method

@@ -1,10 +1,11 @@
 """Results with made-up but plausible numbers, for the tests of results and board."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sxtbench.benchmark.result import Axis, Method, Preview, Resources, Result, WallTime, aggregate, rows_of
+from sxtbench.benchmark.result import Axis, Method, Preview, Resources, Result, Row, WallTime, aggregate, rows_of
 from sxtbench.metrics import score_labels
 from sxtbench.pictures import grey_slice_png, label_slice_png
 
@@ -44,6 +45,36 @@ def answer(labels: np.ndarray, nucleus: np.ndarray, error: float, seed: int) -> 
     return spoiled
 
 
+VOLUME_TASK = "limited-angle-reconstruction"
+
+
+def scored_result(name: str, rows: list[Row], **changes: object) -> Result:
+    """A result with given rows; `axes`, `primary` and the rest by name."""
+    axes = changes.get("axes", {})
+    fields: dict[str, object] = {
+        "task": TASK,
+        "version": 1,
+        "task_hash": "a" * 64,
+        "tier": "small",
+        "split": "test",
+        "fingerprint": "b" * 64,
+        "data_origin": "regenerated",
+        "primary": "miou@1",
+        "axes": axes,
+        "method": Method(name=name),
+        "origin": "scored",
+        "rows": rows,
+        "aggregates": aggregate(rows, axes),
+    }
+    return Result(**{**fields, **changes})
+
+
+def result_of(name: str, values: Sequence[float], metric: str = "miou@1", **changes: object) -> Result:
+    """A result with one value a specimen, at the reference."""
+    rows = [r for i, v in enumerate(values) for r in rows_of(f"test-{i}", f"test-{i}", {}, [(metric, None, float(v))])]
+    return scored_result(name, rows, **{"primary": metric, **changes})
+
+
 def fake_result(name: str, error: float, *, groups: int = 6, tier: str = "tiny", **changes: object) -> Result:
     rows = []
     for group in range(groups):
@@ -56,14 +87,7 @@ def fake_result(name: str, error: float, *, groups: int = 6, tier: str = "tiny",
                 sample, f"test-{group:05d}", condition, score_labels(spoiled, labels, None, [1, 2, 3], nucleus)
             )
     fields: dict[str, object] = {
-        "task": TASK,
-        "version": 1,
-        "task_hash": "a" * 64,
         "tier": tier,
-        "split": "test",
-        "fingerprint": "b" * 64,
-        "data_origin": "regenerated",
-        "primary": "miou@1",
         "axes": AXES,
         "method": Method(
             name=name,
@@ -75,16 +99,13 @@ def fake_result(name: str, error: float, *, groups: int = 6, tier: str = "tiny",
             seeds=[1],
             parameters={"depth": 3},
         ),
-        "origin": "scored",
         "resources": Resources(
             wall_time_s=WallTime(fit=31.0 * error, predict=2.0 + 10 * error),
             peak_memory_mb=300 + 900 * error,
             device="CPU",
         ),
-        "rows": rows,
-        "aggregates": aggregate(rows, AXES),
     }
-    return Result(**{**fields, **changes})
+    return scored_result(name, **{"rows": rows, **fields, **changes})
 
 
 def write_results(root: Path, *, tier: str = "tiny", groups: int = 6) -> Path:

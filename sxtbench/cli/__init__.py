@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, data, demo, methods, show
+from sxtbench.cli import bench, board, compare, data, demo, methods, show
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _root(
 
 demo.register(app)
 methods.register(app)
+compare.register(app)
 data.register(app)
 show.register(app)
 bench.register(app)

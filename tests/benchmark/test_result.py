@@ -5,7 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from fake_results import AXES, fake_result
+import scipy.stats
+from fake_results import AXES, fake_result, result_of
 from pydantic import ValidationError
 
 from sxtbench.benchmark.result import (
@@ -18,6 +19,7 @@ from sxtbench.benchmark.result import (
     result_schema,
     rows_of,
 )
+from sxtbench.content import content_folder
 from sxtbench.errors import InputError
 
 
@@ -185,13 +187,74 @@ def test_aggregates_must_follow_from_the_rows(result):
         check_aggregates(result.model_copy(update={"aggregates": result.aggregates[:-1]}))
 
 
-def test_frame(result):
+def test_frame_has_a_row_a_value_and_a_column_an_axis(result):
     frame = result.to_frame()
-    assert list(frame.columns) == ["sample", "group", "condition", "metric", "class", "value"]
+    assert list(frame.columns) == [
+        "sample",
+        "group",
+        "condition",
+        "tilt_range_deg",
+        "photons",
+        "metric",
+        "class",
+        "value",
+    ]
     assert len(frame) == len(result.rows)
     headline = frame[(frame.metric == "miou@1") & (frame.condition == "photons=1, tilt_range_deg=100")]
     assert headline.groupby("group").value.mean().mean() == pytest.approx(result.headline.mean)
     assert frame["class"].dropna().isin([1, 2, 3]).all()
+
+
+def test_a_curve_is_a_query_of_the_frame(result):
+    at_reference = result.to_frame().query("metric == 'miou@1' and photons == 1")
+    queried = at_reference.groupby("tilt_range_deg").value.mean()
+    curve = result.curve("miou@1", "tilt_range_deg")
+    assert curve.levels == (140, 120, 100, 80)
+    assert curve.mean == pytest.approx(queried[list(curve.levels)].tolist())
+    assert curve.n_groups == (6,) * 4
+    assert curve.reference == 100
+    assert all(low < mean < high for low, mean, high in zip(curve.low, curve.mean, curve.high, strict=True))
+    area = result.area("miou@1", "tilt_range_deg")
+    assert area.mean == pytest.approx(at_reference.groupby("group").value.mean().mean())
+    dots = at_reference.groupby("group").value.mean()
+    assert (area.low, area.high) == pytest.approx(scipy.stats.ttest_1samp(dots, 0).confidence_interval(0.95))
+    assert result.curve("dice@1", "photons", 3).mean[0] == result.aggregate_of("dice@1", 3).mean
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("miou@1", "tilt"), "no axis 'tilt'; tilt_range_deg, photons"),
+        (("miuo@1", "photons"), r"did you mean 'miou@1'\?"),
+        (("psnr_lac@1", "photons"), "psnr_lac@1 was not scored along photons"),
+        (("dice@1", "photons", 9), "dice@1, class 9 was not scored along photons"),
+    ],
+)
+def test_curves_that_are_not_there_are_named(result, arguments, says):
+    with pytest.raises(InputError, match=says):
+        result.curve(*arguments)
+    with pytest.raises(InputError, match=says):
+        result.area(*arguments)
+
+
+def test_no_area_without_every_level(result):
+    rows = [r for r in result.rows if r.condition["tilt_range_deg"] != 120]
+    partial = result.model_copy(update={"rows": tuple(rows), "aggregates": aggregate(rows, AXES)})
+    assert partial.curve("miou@1", "tilt_range_deg").levels == (140, 100, 80)
+    with pytest.raises(InputError, match="tilt_range_deg 120 was not scored, the area needs every level"):
+        partial.area("miou@1", "tilt_range_deg")
+
+
+def test_an_axis_called_like_a_column_is_refused():
+    axes = {"value": Axis(levels=[1, 2], reference=1)}
+    odd = fake_result("a", 0.5, groups=1, axes=axes, rows=[row("a", 0.5)], aggregates=aggregate([row("a", 0.5)], axes))
+    with pytest.raises(InputError, match="'value' is called like a column"):
+        odd.to_frame()
+
+
+def test_signed_errors_of_classes_are_not_averaged():
+    rows = [r for c, v in ((1, 0.1), (2, -0.1)) for r in rows_of("a", "a", {}, [("lac_bias@1", c, v)])]
+    assert [a.class_ for a in aggregate(rows, {})] == [1, 2]
 
 
 def test_summary_shows_headline_classes_and_curve(result):
@@ -200,6 +263,9 @@ def test_summary_shows_headline_classes_and_curve(result):
     assert f"{result.headline.mean:.3f}  [{result.headline.low:.3f}, {result.headline.high:.3f}]" in text
     assert "IoU, lipid droplet" in text
     assert "mean IoU at tilt_range_deg=80" in text
+    assert "mean IoU, mean over tilt_range_deg" in text
+    assert text.count("\n  IoU,") == 3
+    assert "\n  IoU " not in text  # it is the mean IoU
 
 
 def test_schema_describes_the_file(result):
@@ -209,6 +275,16 @@ def test_schema_describes_the_file(result):
     assert set(schema["$defs"]["Row"]["properties"]) >= set(content["rows"][0])
     assert schema["additionalProperties"] is False
     assert json.dumps(schema, allow_nan=False)
+
+
+def test_the_schema_that_ships_is_the_one_of_the_code():
+    shipped = (content_folder("leaderboard") / "result.schema.json").read_text()
+    assert shipped == json.dumps(result_schema(), sort_keys=True, indent=1) + "\n"
+
+
+def test_summary_has_the_digits_and_the_unit_of_a_metric():
+    text = result_of("fbp", [21.234, 22.5, 23.1], "psnr_lac@1").summary()
+    assert "PSNR (dB) 22.28  [19.91, 24.64]" in text
 
 
 def test_numpy_values_become_plain_json():
