@@ -98,6 +98,46 @@ def thin_counts(
     return thinned
 
 
+def split_counts(
+    counts: NDArray[np.uint32], key: int, fraction: float = 0.5, *, threads: int | None = None
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Split an exposure into two independent ones: each photon goes to the first with probability `fraction`.
+
+    The two add up to the counts, yet if those are Poisson the two are independent Poisson counts of their own: two
+    measurements at all angles, for Fourier ring and shell correlation. Their open-beam photons are `fraction` and
+    `1 - fraction` of the whole's.
+
+    Parameters
+    ----------
+    counts : ndarray, any shape, uint32
+        Counts.
+    key : int
+        64-bit key of the stage.
+    fraction : float
+        Share of the first, from 0 to 1.
+    threads : int, optional
+        Threads; all cores by default.
+
+    Returns
+    -------
+    tuple of two ndarray, the shape of `counts`, uint32
+        Counts of the first, which is `thin_counts` with this key, and of the rest.
+
+    References
+    ----------
+    Kingman, Poisson Processes (1993), section 5.1 (the colouring theorem).
+
+    Examples
+    --------
+    >>> first, rest = split_counts(np.full((2, 3), 100, np.uint32), key=1)
+    >>> bool((first + rest == 100).all())
+    True
+    """
+    full = np.asarray(counts, np.uint32)
+    first = thin_counts(full, fraction, key, threads=threads)
+    return first, full - first
+
+
 def absorbance(counts: NDArray[np.uint32], incident_photons: NDArray[np.float64]) -> NDArray[np.float32]:
     """Turn counts into absorbance, ln(I0 / max(counts, 0.5)).
 

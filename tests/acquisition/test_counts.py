@@ -8,6 +8,7 @@ from sxtbench.acquisition.counts import (
     absorbance,
     floored_share,
     poisson_counts,
+    split_counts,
     thin_counts,
 )
 from sxtbench.errors import InputError
@@ -100,6 +101,21 @@ def test_a_thinned_exposure_is_an_exposure_at_a_lower_dose():
     assert np.array_equal(thin_counts(full, 1.0, key=2), full)
     assert not thin_counts(full, 0.0, key=2).any()
     assert np.array_equal(thin_counts(full, 0.25, key=2, threads=1), thinned[:1000])
+
+
+def test_a_split_exposure_is_two_independent_ones():
+    full = poisson_counts(np.full((300, 1000), 60.0), key=1)
+    for fraction in (0.5, 0.2):
+        first, rest = split_counts(full, key=2, fraction=fraction)
+        assert np.array_equal(first, thin_counts(full, fraction, key=2))
+        assert np.array_equal(first + rest, full)
+        assert first.dtype == rest.dtype == np.uint32
+        assert first.shape == rest.shape == full.shape
+        assert chi_square_p(first.ravel(), stats.poisson(60 * fraction)) > 1e-3
+        assert chi_square_p(rest.ravel(), stats.poisson(60 * (1 - fraction))) > 1e-3
+        assert abs(np.corrcoef(first.ravel(), rest.ravel())[0, 1]) < 4.5 / np.sqrt(full.size)
+    with pytest.raises(InputError, match=r"fraction is 1\.5"):
+        split_counts(full, key=2, fraction=1.5)
 
 
 def test_absorbance_floors_empty_pixels_at_half_a_count():
