@@ -1,6 +1,35 @@
 """Metrics: one file a family, and the registry that declares them."""
 
+from sxtbench.metrics.consistency import data_consistency
+from sxtbench.metrics.fidelity import affine_fit, lac_bias, lac_regression, psnr, psnr_affine, psnr_lac, rmse, ssim
 from sxtbench.metrics.overlap import dice, iou, share_called, union_iou
 from sxtbench.metrics.registry import Metric, get_metric, score_labels
+from sxtbench.metrics.resolution import CorrelationCurve, TransferCurve, bit_threshold, first_crossing, frc, fsc, mtf
+from sxtbench.metrics.volume import score_volume
 
-__all__ = ["Metric", "dice", "get_metric", "iou", "score_labels", "share_called", "union_iou"]
+__all__ = [
+    "CorrelationCurve",
+    "Metric",
+    "TransferCurve",
+    "affine_fit",
+    "bit_threshold",
+    "data_consistency",
+    "dice",
+    "first_crossing",
+    "frc",
+    "fsc",
+    "get_metric",
+    "iou",
+    "lac_bias",
+    "lac_regression",
+    "mtf",
+    "psnr",
+    "psnr_affine",
+    "psnr_lac",
+    "rmse",
+    "score_labels",
+    "score_volume",
+    "share_called",
+    "ssim",
+    "union_iou",
+]
