@@ -110,6 +110,18 @@ def test_the_adjoint_is_an_operator():
     assert np.array_equal(pickle.loads(pickle.dumps(A))(x), A(x))
 
 
+def test_views_are_those_of_the_whole():
+    A = beam([0, 30, 77, 140], columns=20, slices=5, du=[0.5, 1, -2, 3], dz=[0, 0.5, -1.25, 2], voxel_size_nm=17.0)
+    x = np.random.default_rng(0).random(A.domain_shape)
+    some = A.views([3, 0, -2])
+    assert some.range_shape == (3, 5, 20)
+    assert np.array_equal(some(x), A(x)[[3, 0, 2]])
+    assert check_adjoint(some) <= 1e-6
+    for bad in ([], [4], [-5], [0.5], [[0]], 2, [True, False, True, False]):
+        with pytest.raises(InputError, match="indices"):
+            A.views(bad)
+
+
 # --- line integrals --------------------------------------------------------------------------------------------------
 
 
