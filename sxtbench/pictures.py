@@ -19,6 +19,20 @@ MOST_BYTES = 60_000
 """The largest picture that the board takes."""
 
 
+GREY_WINDOW = (0.0, 0.8)
+"""Black and white of slices of LAC, 1/um: from vacuum to just above a lipid droplet."""
+
+
+_ERROR_WINDOW = 0.2
+
+
+def slice_png(kind: str, array: ArrayLike, path: str | Path) -> Path:
+    """Write a slice of an answer or a target: `labels` in colours, `volume` in grey."""
+    if kind == "labels":
+        return label_slice_png(array, path)
+    return grey_slice_png(array, path, low=GREY_WINDOW[0], high=GREY_WINDOW[1])
+
+
 def label_slice_png(labels: ArrayLike, path: str | Path, *, size: int = 256) -> Path:
     """Write a slice of labels in the suite's colours.
 
@@ -85,13 +99,13 @@ def grey_slice_png(lac: ArrayLike, path: str | Path, *, low: float, high: float,
 def comparison_figure(
     lac: NDArray[np.floating[Any]],
     truth: NDArray[np.uint8] | None,
-    answers: Mapping[str, NDArray[np.uint8]],
+    answers: Mapping[str, NDArray[Any]],
     path: str | Path,
     *,
     voxel_size_nm: float,
     truth_lac: NDArray[np.floating[Any]] | None = None,
     title: str = "",
-    window: tuple[float, float] = (0.0, 0.8),
+    window: tuple[float, float] = GREY_WINDOW,
 ) -> Path:
     """Draw input, truth and answers in the three central slices, with a legend and a scale bar.
 
@@ -101,14 +115,15 @@ def comparison_figure(
         The input's reconstruction, such as FBP.
     truth : ndarray, shape (z, y, x), uint8, labels, or None
         Left out of the figure where None (a private split).
-    answers : mapping of ndarray, shape (z, y, x), uint8, labels
-        By the name of the method.
+    answers : mapping of ndarray, shape (z, y, x)
+        By the name of the method: labels (integers), or LAC (float, 1/um), which is drawn beside its error where
+        `truth_lac` is given.
     path : str or Path
         The PNG to write.
     voxel_size_nm : float
         Edge of a voxel, nm.
     truth_lac : ndarray, shape (z, y, x), float, 1/um, optional
-        The true LAC, drawn beside the true labels.
+        The true LAC, drawn beside the input.
     title : str
         Above the figure.
     window : tuple of two float
@@ -126,13 +141,19 @@ def comparison_figure(
 
     if np.ndim(lac) != 3:
         raise InputError(f"the input has shape {np.shape(lac)}, expected (z, y, x)")
-    columns: list[tuple[str, NDArray[Any], bool]] = [("input (FBP)", lac, False)]
-    columns += [] if truth_lac is None else [("true LAC", truth_lac, False)]
-    columns += [] if truth is None else [("truth", truth, True)]
-    columns += [(name, answer, True) for name, answer in answers.items()]
-    for name, volume, _ in columns:
+    for name, volume in answers.items():
         if volume.shape != lac.shape:
             raise InputError(f"{name}: shape {volume.shape}, expected the input's {lac.shape}")
+    columns: list[tuple[str, NDArray[Any], str]] = [("input (FBP)", lac, "grey")]
+    columns += [] if truth_lac is None else [("true LAC", truth_lac, "grey")]
+    columns += [] if truth is None else [("truth", truth, "labels")]
+    for name, answer in answers.items():
+        if np.issubdtype(answer.dtype, np.integer):
+            columns.append((name, answer, "labels"))
+        else:
+            columns.append((name, answer, "grey"))
+            if truth_lac is not None:
+                columns.append((f"error (±{_ERROR_WINDOW:g}/µm)", answer - truth_lac, "error"))
     colours = ListedColormap([COLOURS.get(label, "#000000") for label in range(256)])
     rows = ("z slice (y, x)", "y slice (z, x)", "x slice (z, y)")
 
@@ -140,14 +161,17 @@ def comparison_figure(
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     present: set[int] = set()
-    for j, (name, volume, is_labels) in enumerate(columns):
+    looks: dict[str, dict[str, Any]] = {
+        "labels": {"cmap": colours, "vmin": 0, "vmax": 255},
+        "grey": {"cmap": "gray", "vmin": window[0], "vmax": window[1]},
+        "error": {"cmap": "RdBu_r", "vmin": -_ERROR_WINDOW, "vmax": _ERROR_WINDOW},
+    }
+    for j, (name, volume, look) in enumerate(columns):
         axes[0, j].set_title(name, fontsize=9)
         for i, plane in enumerate(central_slices(volume)):
-            if is_labels:
+            if look == "labels":
                 present |= {int(v) for v in np.unique(plane)}
-                axes[i, j].imshow(plane, cmap=colours, vmin=0, vmax=255, interpolation="nearest")
-            else:
-                axes[i, j].imshow(plane, cmap="gray", vmin=window[0], vmax=window[1], interpolation="nearest")
+            axes[i, j].imshow(plane, interpolation="nearest", **looks[look])
             axes[i, j].set(xticks=[], yticks=[])
             if j == 0:
                 axes[i, j].set_ylabel(rows[i], fontsize=8)

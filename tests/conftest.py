@@ -29,6 +29,14 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return task.at(folder)
 
 
+@pytest.fixture(scope="session")
+def mini_volume(mini: Task) -> Task:
+    """The reconstruction task on the data of the mini task."""
+    task = get_task("limited-angle-reconstruction", "tiny")
+    spec = replace(mini.dataset_spec, region=task.dataset_spec.region, answer=task.dataset_spec.answer)
+    return replace(task, dataset_spec=spec).at(mini.data)
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SXTBENCH_HOME", str(tmp_path / "home"))

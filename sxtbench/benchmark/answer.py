@@ -7,25 +7,51 @@ from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
 
+Answer = NDArray[np.uint8] | NDArray[np.float32]
 
-def check_labels(answer: Any, *, shape: tuple[int, ...], classes: tuple[int, ...], where: str) -> NDArray[np.uint8]:
-    """Return an answer of labels as uint8, or raise with one line that says what is wrong.
+
+def check_answer(answer: Any, *, kind: str, shape: tuple[int, ...], classes: tuple[int, ...], where: str) -> Answer:
+    """Return an answer in its own dtype (labels uint8, volume float32), or raise with one line that says what is wrong.
 
     Parameters
     ----------
-    answer : ndarray, shape (z, y, x), any integer dtype
-        Labels from the class set; bool and float are refused.
+    answer : ndarray, shape (z, y, x)
+        What a method returned, or what stood in a file.
+    kind : {"labels", "volume"}
+        What the task asks for.
     shape : tuple of int
         The shape that is right.
     classes : tuple of int
-        The values that are allowed.
+        For labels: the values that are allowed.
     where : str
         Names the sample in errors.
+
+    Raises
+    ------
+    InputError
+        For another type, shape or dtype, NaN or infinity, or a label out of the range.
     """
     if not isinstance(answer, np.ndarray):
         raise InputError(f"{where}: the answer is a {type(answer).__name__}, expected a numpy array of shape {shape}")
     if answer.shape != shape:
         raise InputError(f"{where}: prediction has shape {answer.shape}, expected {shape}")
+    if kind == "labels":
+        return _labels(answer, classes, where)
+    return _volume(answer, where)
+
+
+def _volume(answer: NDArray[Any], where: str) -> NDArray[np.float32]:
+    if not np.issubdtype(answer.dtype, np.floating):
+        raise InputError(f"{where}: prediction has dtype {answer.dtype}, expected LAC in 1/um as a float dtype")
+    with np.errstate(over="ignore"):  # what overflows is infinite, and said to be
+        volume = answer.astype(np.float32, copy=False)
+    bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
+    if bad:
+        raise InputError(f"{where}: prediction holds NaN or infinity in {bad} voxels, expected finite LAC in 1/um")
+    return volume
+
+
+def _labels(answer: NDArray[Any], classes: tuple[int, ...], where: str) -> NDArray[np.uint8]:
     if np.issubdtype(answer.dtype, np.floating) and not np.all(np.isfinite(answer)):
         raise InputError(
             f"{where}: prediction has dtype {answer.dtype} and holds NaN or infinity, expected integer labels"

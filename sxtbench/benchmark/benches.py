@@ -7,8 +7,9 @@ from time import perf_counter
 
 from sxtbench.benchmark.environment import cpu, peak_memory_mb
 from sxtbench.benchmark.task import get_task
-from sxtbench.datasets.build import Job, reference_fbp, store_sample
+from sxtbench.datasets.build import Job, reference_series, store_sample
 from sxtbench.datasets.recipe import GridParameters, Recipe
+from sxtbench.datasets.reconstruct import reconstruct
 from sxtbench.datasets.simulate import StageTimer, simulate
 from sxtbench.datasets.spec import DatasetSpec
 
@@ -32,9 +33,9 @@ def bench_recipe(size: int, cells: int) -> Recipe:
 def _sample(spec: DatasetSpec, index: int, timer: StageTimer) -> None:
     simulation = simulate(spec.recipe, "study", index, timer=timer)
     with timer("reconstruction"):
-        volume = reference_fbp(spec, simulation)
+        volumes = {"fbp": reconstruct("fbp", spec, reference_series(spec, simulation))}
     with timer("storage"), TemporaryDirectory() as folder:
-        store_sample(Job(spec, "study", index, Path(folder)), simulation, volume)
+        store_sample(Job(spec, "study", index, Path(folder)), simulation, volumes)
 
 
 def simulate_table(size: int, cells: list[int]) -> str:

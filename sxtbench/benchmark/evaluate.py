@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.answer import check_labels
+from sxtbench.benchmark.answer import Answer, check_answer
+from sxtbench.benchmark.controls import CONTROLS, TRUTH
 from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
-from sxtbench.benchmark.method import Method, Oracle, fit_method, predict_sample
+from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample
 from sxtbench.benchmark.result import Axis, Environment, Preview, Resources, Result, Row, WallTime, aggregate, rows_of
 from sxtbench.benchmark.result import Method as MethodStatement
+from sxtbench.benchmark.scoring import score_sample
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Dataset, Sample
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path, require_writable, write_text
-from sxtbench.metrics.registry import score_labels
-from sxtbench.pictures import grey_slice_png, label_slice_png
+from sxtbench.pictures import slice_png
 
 Report = Callable[[str], None]
 STATEMENT = "predictions.json"
@@ -32,8 +33,6 @@ def evaluate(
     split: str = "test",
     *,
     seed: int = 0,
-    reference_only: bool = False,
-    specimens: int | None = None,
     progress: Report | None = None,
 ) -> Result:
     """Fit a method where it learns, predict every sample of a split without its targets, and score.
@@ -48,10 +47,6 @@ def evaluate(
         `test`, or `validation` while a method is developed.
     seed : int
         Handed to `fit`.
-    reference_only : bool
-        Leave out the levels beside the reference: the headline without its curves, for tuning.
-    specimens : int, optional
-        With `reference_only`, only the first so many.
     progress : callable, optional
         Called with the id of each sample that is done.
 
@@ -59,9 +54,8 @@ def evaluate(
     -------
     Result
     """
-    answers: dict[str, NDArray[np.uint8]] = {}
+    answers: dict[str, Answer] = {}
     dataset = task.dataset(split)
-    dataset = dataset.at_reference.first(specimens) if reference_only else dataset
     statement = _predict_all(method, task, dataset, seed, answers.__contains__, answers.__setitem__, progress)
     return _score(task, dataset, statement, answers.__getitem__)
 
@@ -102,7 +96,7 @@ def predict(
         raise InputError(f"{out}: is not empty and holds no predictions; choose another --out")
     write_text(path, json.dumps(identity, indent=1, sort_keys=True) + "\n")
 
-    def save(sample_id: str, answer: NDArray[np.uint8]) -> None:
+    def save(sample_id: str, answer: Answer) -> None:
         with atomic_path(out / f"{sample_id}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, answer, allow_pickle=False)
 
@@ -155,9 +149,11 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
     return _score(task, task.dataset(split), statement, load, progress)
 
 
-def _checked(task: Task, sample: Sample, answer: Any) -> NDArray[np.uint8]:
-    return check_labels(
-        answer, shape=sample.shape, classes=task.protocol.answer.classes, where=f"{task.name}/{sample.id}"
+def checked(task: Task, sample: Sample, answer: Any) -> Answer:
+    """Return an answer to a sample as the task wants it, or raise with one line."""
+    wanted = task.protocol.answer
+    return check_answer(
+        answer, kind=wanted.kinds[0], shape=sample.shape, classes=wanted.classes, where=f"{task.name}/{sample.id}"
     )
 
 
@@ -167,24 +163,24 @@ def _predict_all(
     dataset: Dataset,
     seed: int,
     has: Callable[[str], bool],
-    save: Callable[[str, NDArray[np.uint8]], None],
+    save: Callable[[str, Answer], None],
     progress: Report | None,
 ) -> dict[str, Any]:
     """Predict what is not there yet; return the statement of how."""
-    dataset = dataset.with_targets if isinstance(method, Oracle) else dataset
+    dataset = dataset.with_targets if isinstance(method, tuple(CONTROLS.values())) else dataset
     resumed = any(has(sample_id) for sample_id in dataset.ids)
     fit_seconds = None
-    if not all(has(sample_id) for sample_id in dataset.ids) and hasattr(method, "fit"):
+    if not all(has(sample_id) for sample_id in dataset.ids) and learns(method, task.protocol.answer.kinds[0]):
         start = time.perf_counter()
-        if fit_method(method, task.dataset("train"), task.dataset("validation"), seed=seed):
-            fit_seconds = time.perf_counter() - start
+        fit_method(method, task.dataset("train"), task.dataset("validation"), seed=seed)
+        fit_seconds = time.perf_counter() - start
     seconds = 0.0
     for sample in dataset:
         if not has(sample.id):
             start = time.perf_counter()
             answer = predict_sample(method, sample)
             seconds += time.perf_counter() - start
-            save(sample.id, _checked(task, sample, answer))
+            save(sample.id, checked(task, sample, answer))
         if progress:
             progress(sample.id)
     config = getattr(method, "config", {})
@@ -224,15 +220,8 @@ def _score(
         raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
     rows: list[Row] = []
     for sample in dataset:
-        answer = _checked(task, sample, load(sample.id))
-        scores = score_labels(
-            answer,
-            sample.targets["labels"],
-            sample.region,
-            task.protocol.primary.classes,
-            nucleus=sample.targets["nucleus"],
-        )
-        rows += rows_of(sample.id, sample.group, sample.condition, scores)
+        answer = checked(task, sample, load(sample.id))
+        rows += rows_of(sample.id, sample.group, sample.condition, score_sample(task, sample, answer))
         if progress:
             progress(sample.id)
     axes = {name: Axis(levels=axis.levels, reference=axis.reference) for name, axis in task.protocol.axes.items()}
@@ -274,13 +263,15 @@ def _flags(task: Task, statement: Mapping[str, Any]) -> list[str]:
     return flags
 
 
-def write_previews(result: Result, dataset: Dataset, load: Callable[[str], Any], folder: Path) -> Result:
+def write_previews(result: Result, task: Task, dataset: Dataset, load: Callable[[str], Any], folder: Path) -> Result:
     """Write the pictures of the first specimen (input, truth, answer; central slice) and return the result with them.
 
     Parameters
     ----------
     result : Result
         Of the method whose answers `load` gives.
+    task : Task
+        That the answers are for.
     dataset : Dataset
         The scored split, with targets.
     load : callable
@@ -292,10 +283,11 @@ def write_previews(result: Result, dataset: Dataset, load: Callable[[str], Any],
     middle = sample.shape[0] // 2
     stem = f"{sample.id}-z{middle}"
     name = result.method.name
-    grey_slice_png(sample.reconstructions["fbp"][middle], folder / f"{stem}-input.png", low=0.0, high=0.8)
-    label_slice_png(sample.targets["labels"][middle], folder / f"{stem}-truth.png")
+    kind = task.protocol.answer.kinds[0]
     answer = f"{stem}-{file_name(name)}.png"
-    label_slice_png(load(sample.id)[middle], folder / answer)
+    slice_png("volume", sample.reconstructions["fbp"][middle], folder / f"{stem}-input.png")
+    slice_png(kind, sample.targets[TRUTH[kind]][middle], folder / f"{stem}-truth.png")
+    slice_png(kind, load(sample.id)[middle], folder / answer)
     caption = f"z slice {middle} (y, x)"
     previews = (
         Preview(file=f"{stem}-input.png", kind="input", sample=sample.id, caption=caption),

@@ -9,17 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.task import suggestion
+from sxtbench.benchmark.controls import CONTROLS
+from sxtbench.benchmark.task import get_task, suggestion
 from sxtbench.content import content_folder
 from sxtbench.datasets.dataset import Dataset, Sample
 from sxtbench.datasets.recipe import read_yaml
 from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_file
-
-CONTROLS = ("oracle", "trivial")
 
 
 @runtime_checkable
@@ -36,28 +34,6 @@ class Method(Protocol):
         ...
 
 
-class Oracle:
-    """Control: the truth. It is handed samples with targets, as no method is."""
-
-    name = "oracle"
-    description = "Control: the true labels."
-
-    def predict(self, sample: Sample) -> NDArray[np.uint8]:
-        """Return the true labels."""
-        return sample.targets["labels"]
-
-
-class Trivial:
-    """Control: the empty answer."""
-
-    name = "trivial"
-    description = "Control: everything is background."
-
-    def predict(self, sample: Sample) -> NDArray[np.uint8]:
-        """Return background everywhere."""
-        return np.zeros(sample.shape, np.uint8)
-
-
 def _configs() -> dict[str, Path]:
     return {
         str(read_yaml(path).get("name", path.parent.name)): path
@@ -65,13 +41,24 @@ def _configs() -> dict[str, Path]:
     }
 
 
-def list_baselines() -> list[str]:
+def list_baselines(task: str | None = None) -> list[str]:
     """Return the names of the methods that ship with this version, controls last.
 
-    >>> list_baselines()
+    Parameters
+    ----------
+    task : str, optional
+        Only those that answer this task.
+
+    Examples
+    --------
+    >>> list_baselines("limited-angle-segmentation")
     ['fbp-otsu', 'gradient-boosting', 'oracle', 'trivial']
     """
-    return [*sorted(_configs()), *CONTROLS]
+    if task is None:
+        return [*sorted(_configs()), *CONTROLS]
+    chosen = get_task(task)
+    names = [name for name, path in _configs().items() if chosen.name in read_yaml(path)["tasks"]]
+    return [*sorted(names), *chosen.report.controls]
 
 
 def baseline_folder(name: str) -> Path:
@@ -103,7 +90,8 @@ def load_method(spec: str, **parameters: Any) -> Method:
         For an unknown name (with the nearest one), a file that is missing or raises, a class that is no method.
     """
     if spec in CONTROLS:
-        return Oracle() if spec == "oracle" else Trivial()
+        control: Method = CONTROLS[spec]()
+        return control
     place, colon, class_name = spec.rpartition(":")
     if not colon:
         if spec.endswith(".py"):
@@ -194,20 +182,29 @@ def _import_module(name: str) -> ModuleType:
         raise InputError(f"{name}: cannot be imported: {_told(error)}") from error
 
 
-def fit_method(method: Method, train: Dataset, validation: Dataset, *, seed: int = 0) -> bool:
-    """Fit a method that learns and brings no weights; return whether it was fitted.
+def learns(method: Method, answer: str) -> bool:
+    """Whether a method has to be fitted before it answers: it has `fit` and brings no weights.
 
-    Both splits are handed over with their targets.
+    Parameters
+    ----------
+    method : Method
+        From `load_method`.
+    answer : str
+        The kind of answer that the task wants. A method may say in `fits` for which kinds it has to be fitted.
     """
     if not hasattr(method, "fit") or getattr(method, "config", {}).get("weights"):
         return False
+    return answer in getattr(method, "fits", (answer,))
+
+
+def fit_method(method: Any, train: Dataset, validation: Dataset, *, seed: int = 0) -> None:
+    """Fit a method. Both splits are handed over with their targets."""
     try:
         method.fit(train.with_targets, validation.with_targets, seed=seed)
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"{method.name}: fit raised {_told(error)}") from error
-    return True
 
 
 def predict_sample(method: Method, sample: Sample) -> NDArray[Any]:

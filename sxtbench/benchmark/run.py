@@ -97,7 +97,7 @@ def run(
         raise InputError(f"{method.name}: its process died with status {status} (out of memory?)")
     result = score(task, out, split)
     dataset = task.dataset(split, targets=True)
-    result = write_previews(result, dataset, lambda sample_id: np.load(out / f"{sample_id}.npy"), place.previews)
+    result = write_previews(result, task, dataset, lambda sample_id: np.load(out / f"{sample_id}.npy"), place.previews)
     result.save(place.result(method.name))
     return result
 

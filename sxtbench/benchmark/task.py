@@ -60,9 +60,10 @@ class Protocol(Parameters):
     name: str
     version: int = Field(ge=1)
     supersedes: str | None = None
+    data: str | None = Field(default=None, description="the task whose dataset this one uses, where not its own")
     input: Input
     answer: Answer
-    region: Literal["cyl"]
+    region: Literal["cyl", "cell_halo"]
     primary: Primary
     axes: dict[str, Axis]
     tiers: dict[str, Tier]
@@ -75,6 +76,7 @@ class Report(Parameters):
     summary: str
     columns: tuple[str, ...]
     controls: tuple[str, ...]
+    demo: tuple[str, ...] = Field(default=(), description="methods that the demo runs; all where empty")
 
 
 class TaskFile(Parameters):
@@ -119,7 +121,7 @@ class Task:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the protocol, restricted to this tier, and of the tier's recipe."""
-        protocol = self.protocol.model_dump(mode="json")
+        protocol = self.protocol.model_dump(mode="json", exclude={"data"} if self.protocol.data is None else None)
         protocol["tiers"] = {self.tier: protocol["tiers"][self.tier]}
         cgne = protocol["input"]["reconstructions"]["cgne"]
         protocol["input"]["reconstructions"]["cgne"] = {name: by_tier[self.tier] for name, by_tier in cgne.items()}
@@ -166,7 +168,7 @@ def list_tasks() -> list[str]:
     """Return the names of the tasks that ship with this version.
 
     >>> list_tasks()
-    ['limited-angle-segmentation']
+    ['limited-angle-reconstruction', 'limited-angle-segmentation']
     """
     return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
 
@@ -208,13 +210,14 @@ def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: 
         raise InputError(f"unknown version {name!r}; this sxtbench has {bare}@{protocol.version}")
     if tier not in protocol.tiers:
         raise InputError(f"{bare}: unknown tier {tier!r}{suggestion(tier, protocol.tiers)}")
-    loaded = load_recipe(recipe or folder / "recipe.yaml", tier, seed=seed)
+    owner = protocol.data or bare
+    loaded = load_recipe(recipe or content_folder("tasks") / owner / "recipe.yaml", tier, seed=seed)
     suffix = f"+recipe-{loaded.hash[:8]}" if recipe else ""
     suffix += f"+seed{seed}" if seed is not None else ""
     sizes = protocol.tiers[tier]
     reconstructions = protocol.input.reconstructions
     spec = DatasetSpec(
-        task=bare,
+        task=owner,
         tier=tier,
         recipe=loaded,
         sizes={"train": sizes.train, "validation": sizes.validation, "test": sizes.test},
@@ -222,5 +225,7 @@ def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: 
         fbp=reconstructions.fbp,
         cgne={key: by_tier[tier] for key, by_tier in reconstructions.cgne.items()},
         suffix=suffix,
+        region=protocol.region,
+        answer=protocol.answer.kinds[0],
     )
     return Task(folder=folder, protocol=protocol, report=content.report, tier=tier, dataset_spec=spec)

@@ -1,8 +1,10 @@
 """Find a baseline's constants on the validation split: one parameter after the other, over the values of its config.
 
-`config.yaml` names the values to try under `search`; the constants of each tier stand under `parameters: tiers`.
+`config.yaml` names the values to try under `search`; the constants of each tier stand under `parameters: tiers`, those
+that differ at a level of an axis under `levels` there.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +12,27 @@ from typing import Any
 
 import yaml
 
-from sxtbench.benchmark.evaluate import evaluate
-from sxtbench.benchmark.method import baseline_folder, load_method
+from sxtbench.benchmark.evaluate import checked
+from sxtbench.benchmark.method import baseline_folder, fit_method, learns, load_method, predict_sample
+from sxtbench.benchmark.scoring import score_primary
 from sxtbench.benchmark.task import Task
+from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.recipe import read_yaml
 from sxtbench.errors import InputError
 from sxtbench.files import write_text
+from sxtbench.metrics.registry import get_metric
+
+Constants = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found.
+    """What a search found at one level.
 
     Parameters
     ----------
+    level : str
+        `reference`, or `<axis>=<level>`.
     parameters : dict
         The best constants.
     score, start : float
@@ -32,7 +41,8 @@ class Tuned:
         Evaluations made.
     """
 
-    parameters: dict[str, Any]
+    level: str
+    parameters: Constants
     score: float
     start: float
     tried: int
@@ -44,10 +54,11 @@ def tune(
     *,
     rounds: int = 2,
     specimens: int | None = None,
+    levels: bool = False,
     config_path: Path | None = None,
     report: Callable[[str], None] | None = None,
-) -> Tuned:
-    """Tune a baseline on the validation split and write its `config.yaml`.
+) -> list[Tuned]:
+    """Tune a baseline on the validation split and write its `config.yaml` after each level.
 
     Parameters
     ----------
@@ -59,10 +70,17 @@ def tune(
         Passes over all parameters; a pass that changes nothing ends the search.
     specimens : int, optional
         Score only the first so many validation specimens.
+    levels : bool
+        Also search at every other level of each axis, from the constants of the reference.
     config_path : Path, optional
         Where to write, instead of the baseline's own config.
     report : callable, optional
         Called with a line for each evaluation.
+
+    Returns
+    -------
+    list of Tuned
+        The reference level first.
 
     Raises
     ------
@@ -74,30 +92,73 @@ def tune(
     search: dict[str, list[Any]] = config.get("search") or {}
     if not search:
         raise InputError(f"{own}: has no 'search' with the values to try, so there is nothing to tune")
-    current = dict(config["parameters"]["tiers"].get(task.tier) or next(iter(config["parameters"]["tiers"].values())))
-    current["voxel_size_nm"] = task.dataset_spec.recipe.grid.voxel_size_nm
+    tiers = config["parameters"]["tiers"]
+    current: Constants = dict(tiers.get(task.tier) or list(tiers.values())[-1])
+    current.pop("levels", None)
+    if "voxel_size_nm" in current:
+        current["voxel_size_nm"] = task.dataset_spec.recipe.grid.voxel_size_nm
+    validation = task.dataset("validation", targets=True)
+    spec = task.dataset_spec
+    found: list[Tuned] = []
+    for condition in spec.conditions() if levels else [spec.reference]:
+        name = spec.sample_id("", condition).removeprefix("~") or "reference"
+        samples = validation.at(condition).first(specimens)
+        at_level = _search(baseline, task, samples, name, current, search, rounds, report)
+        found.append(at_level)
+        if condition == spec.reference:
+            current = at_level.parameters
+            tiers[task.tier] = dict(current)
+        else:
+            differing = {key: value for key, value in at_level.parameters.items() if value != current[key]}
+            if differing:
+                tiers[task.tier].setdefault("levels", {})[name] = differing
+        write_text(config_path or own, yaml.safe_dump(config, sort_keys=False, width=110, allow_unicode=True))
+    return found
+
+
+def _search(
+    baseline: str,
+    task: Task,
+    samples: Dataset,
+    level: str,
+    start: Constants,
+    search: dict[str, list[Any]],
+    rounds: int,
+    report: Callable[[str], None] | None,
+) -> Tuned:
+    """Walk along one parameter after the other; keep what scores better."""
+    metric = get_metric(task.protocol.primary.id)
     scores: dict[str, float] = {}
 
-    def measured(parameters: dict[str, Any]) -> float:
+    def measured(parameters: Constants) -> float:
         key = repr(sorted(parameters.items()))
         if key not in scores:
-            method = load_method(baseline, tiers={task.tier: parameters})
-            scores[key] = evaluate(method, task, "validation", reference_only=True, specimens=specimens).headline.mean
+            scores[key] = _score(load_method(baseline, tiers={task.tier: parameters}), task, samples)
             if report:
-                report(f"{scores[key]:.4f}  {', '.join(f'{k}={v}' for k, v in parameters.items())}")
+                report(f"{level}: {scores[key]:.4f}  {', '.join(f'{k}={parameters[k]}' for k in search)}")
         return scores[key]
 
-    start = best = measured(current)
+    current = dict(start)
+    first = best = measured(current)
     for _ in range(rounds):
         before = dict(current)
         for name, values in search.items():
             for value in values:
                 candidate = {**current, name: value}
-                found = measured(candidate)
-                if found > best:
-                    best, current = found, candidate
+                score = measured(candidate)
+                if score > best if metric.direction == "higher" else score < best:
+                    best, current = score, candidate
         if current == before:
             break
-    config["parameters"]["tiers"][task.tier] = current
-    write_text(config_path or own, yaml.safe_dump(config, sort_keys=False, width=110, allow_unicode=True))
-    return Tuned(parameters=current, score=best, start=start, tried=len(scores))
+    return Tuned(level=level, parameters=current, score=best, start=first, tried=len(scores))
+
+
+def _score(method: Any, task: Task, samples: Dataset) -> float:
+    """Mean of the primary metric over samples, each a specimen."""
+    if learns(method, task.protocol.answer.kinds[0]):
+        fit_method(method, task.dataset("train"), task.dataset("validation"))
+    values = [
+        score_primary(task, truth, checked(task, sample, predict_sample(method, sample)))
+        for sample, truth in zip(samples.without_targets, samples, strict=True)
+    ]
+    return math.fsum(values) / len(values)

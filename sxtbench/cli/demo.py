@@ -12,6 +12,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Everything goes there and nowhere else.")] = Path(
         "sxtbench-demo"
     ),
+    everything: Annotated[bool, typer.Option("--all", help="Every baseline, the slow ones too.")] = False,
 ) -> None:
     """Generate the tiny datasets, run the baselines, score them and build a board.
 
@@ -28,11 +29,12 @@ def demo(
         task = get_task(name, "tiny")
         task = task.at(out / "data" / task.dataset_spec.name)
         ready(task, ["train", "validation", "test"])
-        for baseline in list_baselines():
+        for baseline in list_baselines(name) if everything else task.report.demo or list_baselines(name):
             result = run(baseline, task, out)
             head = result.headline
             console.print(
-                f"  {baseline:<20} {result.primary} {head.mean:.3f}  [{head.low:.3f}, {head.high:.3f}]", markup=False
+                f"  {name} {baseline:<20} {result.primary} {head.mean:.3f}  [{head.low:.3f}, {head.high:.3f}]",
+                markup=False,
             )
     build_board(out / "results", out / "board")
     typer.echo(f"Open the board: {(out / 'board' / 'index.html').resolve()}")

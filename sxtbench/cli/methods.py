@@ -64,7 +64,7 @@ def run(
     Example: `sxtbench run my_method.py:Mine limited-angle-segmentation --tier tiny`
     """
     from sxtbench.benchmark.board import build_board
-    from sxtbench.benchmark.method import load_method
+    from sxtbench.benchmark.method import learns, load_method
     from sxtbench.benchmark.run import RunFolder, shipped_results
     from sxtbench.benchmark.run import run as run_method
     from sxtbench.benchmark.task import get_task
@@ -73,7 +73,8 @@ def run(
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
     loaded = load_method(method)
     require_writable(out)
-    ready(chosen, ["train", "validation", split] if hasattr(loaded, "fit") else [split], workers)
+    fitted = learns(loaded, chosen.protocol.answer.kinds[0])
+    ready(chosen, ["train", "validation", split] if fitted else [split], workers)
     result = run_method(method, chosen, out, split, seed=seed, recipe=recipe, data_seed=data_seed)
     typer.echo(result.summary())
     others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
@@ -104,13 +105,14 @@ def predict(
     Example: `sxtbench predict fbp-otsu limited-angle-segmentation --out ./answers`
     """
     from sxtbench.benchmark.evaluate import predict as predict_split
-    from sxtbench.benchmark.method import load_method
+    from sxtbench.benchmark.method import learns, load_method
     from sxtbench.benchmark.task import get_task
 
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
     loaded = load_method(method)
-    ready(chosen, ["train", "validation", split] if hasattr(loaded, "fit") else [split])
-    if hasattr(loaded, "fit"):
+    fitted = learns(loaded, chosen.protocol.answer.kinds[0])
+    ready(chosen, ["train", "validation", split] if fitted else [split])
+    if fitted:
         console.print(f"{loaded.name}: fitting on train, then predicting")
     with progress(f"{loaded.name} on {split}", len(chosen.dataset(split))) as done:
         predict_split(loaded, chosen, out, split, seed=seed, progress=done)
@@ -152,6 +154,9 @@ def tune(
         int | None,
         typer.Option("--specimens", min=1, help="Score only the first so many of validation.", show_default=False),
     ] = None,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="Also find the constants of the other levels of each axis.")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Where to write (default: the baseline's config.yaml).", show_default=False),
@@ -167,10 +172,16 @@ def tune(
     chosen = get_task(task, tier).at(data)
     ready(chosen, ["train", "validation"])
     with progress(f"tune {baseline}", None) as done:
-        found = search(baseline, chosen, rounds=rounds, specimens=specimens, config_path=config, report=done)
-    typer.echo(f"{baseline}, {tier}, validation: {found.start:.4f} -> {found.score:.4f} in {found.tried} evaluations")
-    for name, value in found.parameters.items():
-        typer.echo(f"  {name}: {value}")
+        found = search(
+            baseline, chosen, rounds=rounds, specimens=specimens, levels=levels, config_path=config, report=done
+        )
+    for level in found:
+        typer.echo(
+            f"{baseline}, {tier}, validation, {level.level}: "
+            f"{level.start:.4f} -> {level.score:.4f} in {level.tried} evaluations"
+        )
+        for name, value in level.parameters.items():
+            typer.echo(f"  {name}: {value}")
 
 
 def register(app: typer.Typer) -> None:

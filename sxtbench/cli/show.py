@@ -37,7 +37,7 @@ def show(
 def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | None) -> None:
     import numpy as np
 
-    from sxtbench.benchmark.answer import check_labels
+    from sxtbench.benchmark.answer import check_answer
     from sxtbench.benchmark.task import get_task
     from sxtbench.pictures import comparison_figure
 
@@ -54,13 +54,15 @@ def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | Non
         file = folder / f"{sample_id}.npy"
         if not file.is_file():
             raise InputError(f"{file}: no such prediction")
-        answers[folder.name] = check_labels(
-            np.load(file, allow_pickle=False), shape=sample.shape, classes=task.protocol.answer.classes, where=str(file)
+        wanted = task.protocol.answer
+        found = np.load(file, allow_pickle=False)
+        answers[folder.resolve().name] = check_answer(
+            found, kind=wanted.kinds[0], shape=sample.shape, classes=wanted.classes, where=str(file)
         )
     condition = ", ".join(f"{axis} {level:g}" for axis, level in sample.condition.items())
     comparison_figure(
         sample.reconstructions["fbp"],
-        sample.targets["labels"],
+        sample.targets["labels"] if task.protocol.answer.kinds[0] == "labels" else None,
         answers,
         out,
         voxel_size_nm=sample.voxel_size_nm,

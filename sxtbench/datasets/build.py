@@ -8,7 +8,7 @@ import json
 import platform
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sxtbench.acquisition.series import TiltSeries
 from sxtbench.acquisition.tilt import select_range
 from sxtbench.content import content_folder
+from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
 from sxtbench.datasets.simulate import Simulation, simulate
 from sxtbench.datasets.spec import DatasetSpec, fingerprint, group_id
 from sxtbench.datasets.store import Hierarchy, Volume, rounded, write_hierarchy, write_table
@@ -28,17 +30,15 @@ from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_arrays, sha256_file
 from sxtbench.metrics.regions import cell_halo
-from sxtbench.pictures import grey_slice_png
-from sxtbench.reconstruction import fbp
+from sxtbench.pictures import slice_png
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 _STATEMENT = "dataset.json"
 _ROWS = ".build"
 _CHECKSUMS = "SHA256SUMS"
 
-# Stored volumes are rounded to multiples of these, far below the noise (0.067/um) and below the PSNR floor (1e-4/um).
-RECONSTRUCTION_STEP_EXPONENT = 11
 LAC_STEP_EXPONENT = 13
+"""The stored truth is rounded to multiples of 2^-13 1/um: just above the floor of the scored PSNR (1e-4/um)."""
 
 Progress = Callable[[str], None]
 
@@ -64,8 +64,8 @@ def content_arrays(simulation: Simulation) -> dict[str, Any]:
     }
 
 
-def reference_fbp(spec: DatasetSpec, simulation: Simulation) -> NDArray[np.float32]:
-    """Reconstruct the reference level with the task's pinned settings, shape (z, y, x), float32, 1/um."""
+def reference_series(spec: DatasetSpec, simulation: Simulation) -> TiltSeries:
+    """Return the tilts of the reference level."""
     exposure = simulation.exposure
     full = spec.recipe.acquisition.tilt.range_deg
     kept = select_range(
@@ -74,12 +74,23 @@ def reference_fbp(spec: DatasetSpec, simulation: Simulation) -> NDArray[np.float
         tilt_range_deg=spec.reference.get("tilt_range_deg", full),
         full_range_deg=full,
     )
-    series = exposure.series.select(kept)
-    return fbp(series.projections, series.geometry, volume_shape=spec.recipe.grid.shape, **spec.fbp)
+    return exposure.series.select(kept)
 
 
-def store_sample(job: Job, simulation: Simulation, volume: NDArray[np.float32]) -> dict[str, Any]:
-    """Write the files of one simulated sample and return its row of the manifest."""
+def store_sample(
+    job: Job, simulation: Simulation, reconstructions: Mapping[str, NDArray[np.float32]]
+) -> dict[str, Any]:
+    """Write the files of one simulated sample and return its row of the manifest.
+
+    Parameters
+    ----------
+    job : Job
+        Which sample it is and where it goes.
+    simulation : Simulation
+        The sample.
+    reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
+        Of the reference level, by name; `fbp` is among them.
+    """
     spec, folder, group = job.spec, job.folder, group_id(job.split, job.index)
     series, exposure, specimen = simulation.exposure.series, simulation.exposure, simulation.specimen
     edge_um = spec.recipe.grid.voxel_size_nm / 1000
@@ -97,7 +108,10 @@ def store_sample(job: Job, simulation: Simulation, volume: NDArray[np.float32]) 
                 "tilt_series/main/incident_photons": series.incident_photons,
                 "tilt_series/main/angles_deg": series.angles_deg,
             },
-            volumes={"reconstructions/fbp": Volume(rounded(volume, RECONSTRUCTION_STEP_EXPONENT), edge_um, "1/um")},
+            volumes={
+                f"reconstructions/{name}": Volume(rounded(volume, RECONSTRUCTION_STEP_EXPONENT), edge_um, "1/um")
+                for name, volume in reconstructions.items()
+            },
             attributes={
                 "id": group,
                 "pixel_size_nm": series.pixel_size_nm,
@@ -124,7 +138,7 @@ def store_sample(job: Job, simulation: Simulation, volume: NDArray[np.float32]) 
     write_table(folder / names["objects_path"], specimen.objects)
     middle = specimen.labels.shape[0] // 2
     preview = f"previews/{job.split}/{group}.png"
-    grey_slice_png(volume[middle], folder / preview, low=0.0, high=0.8)
+    slice_png("volume", reconstructions["fbp"][middle], folder / preview)
     content = content_arrays(simulation)
     return {
         "group": group,
@@ -141,7 +155,9 @@ def store_sample(job: Job, simulation: Simulation, volume: NDArray[np.float32]) 
 def _produce(job: Job) -> str:
     """Simulate and store one specimen; its row is the last thing written."""
     simulation = simulate(job.spec.recipe, job.split, job.index)
-    row = store_sample(job, simulation, reference_fbp(job.spec, simulation))
+    series = reference_series(job.spec, simulation)
+    volumes = {name: reconstruct(name, job.spec, series) for name in job.spec.stored_reconstructions}
+    row = store_sample(job, simulation, volumes)
     write_text(_row_path(job), canonical_json(row))
     return group_id(job.split, job.index)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,13 @@ from numpy.typing import NDArray
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.datasets.build import build, read_statement
 from sxtbench.datasets.conditions import derive
+from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
 from sxtbench.datasets.spec import Condition, DatasetSpec, fingerprint
-from sxtbench.datasets.store import open_hierarchy, read_array
+from sxtbench.datasets.store import open_hierarchy, read_array, rounded
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path
 from sxtbench.hashing import sha256_json
 from sxtbench.metrics.regions import cylinder
-from sxtbench.reconstruction import fbp
-from sxtbench.reconstruction.extended import cgne_extended
 
 
 def home() -> Path:
@@ -65,14 +65,15 @@ class Sample:
         Voxels of the volume to answer with, (z, y, x).
     voxel_size_nm : float
         Edge of a voxel, nm.
-    region : ndarray, shape (z, y, x), bool
-        Where answers are scored.
+    region : ndarray, shape (z, y, x), bool, or None
+        Where answers are scored; None where that depends on the truth (`cell_halo`, in the targets).
     metadata : dict
-        Task, tier, share of pixels at the count floor.
+        Dataset, tier, the kind of answer that is asked for, share of pixels at the count floor.
     series : mapping of TiltSeries
         Tilt series by name; `tilt_series` is the only or `main` one.
     reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
-        `fbp` (stored at the reference level, else computed) and `cgne` (computed at the first access, kept on disk).
+        `fbp` and `cgne`: stored at the reference level (`cgne` not in full), else computed at the first access; what
+        `cgne` costs is paid once, it is kept on disk.
     """
 
     def __init__(self, dataset: "Dataset", row: Mapping[str, Any]) -> None:
@@ -86,8 +87,9 @@ class Sample:
         depth, height, width = (int(n) for n in row["shape_zyx"])
         self.shape = (depth, height, width)
         self.metadata: dict[str, Any] = {
-            "task": self._spec.task,
+            "dataset": self._spec.name,
             "tier": self._spec.tier,
+            "answer": self._spec.answer,
             "floored_share": float(row["floored_share"]),
         }
         self.reconstructions: Mapping[str, NDArray[np.float32]] = _Lazy(
@@ -98,9 +100,9 @@ class Sample:
         return f"Sample({self.id!r}, shape={self.shape}, voxel_size_nm={self.voxel_size_nm:g})"
 
     @cached_property
-    def region(self) -> NDArray[np.bool_]:
-        """Where answers are scored: the inscribed cylinder."""
-        return cylinder(self.shape)
+    def region(self) -> NDArray[np.bool_] | None:
+        """Where answers are scored, if that is no secret: the inscribed cylinder."""
+        return cylinder(self.shape) if self._spec.region == "cyl" else None
 
     @cached_property
     def tilt_series(self) -> TiltSeries:
@@ -129,7 +131,7 @@ class Sample:
 
     @cached_property
     def targets(self) -> Mapping[str, NDArray[Any]]:
-        """The truth: `labels`, `lac`, masks by name (`nucleus`, `cell_halo`, ...), `true_angles_deg`.
+        """The truth: `labels`, `lac`, masks by name (`nucleus`, `cell_halo`, ...), `true_angles_deg`, ...
 
         Raises
         ------
@@ -144,30 +146,41 @@ class Sample:
         path = self._folder / self._row["target_path"]
         with open_hierarchy(path) as root:
             masks = sorted(root["masks"].group_keys())  # type: ignore[union-attr]
+            attributes: dict[str, Any] = root.attrs.asdict()
         makers: dict[str, Callable[[], NDArray[Any]]] = {
             "labels": lambda: read_array(path, "labels/0"),
             "lac": lambda: read_array(path, "lac/0"),
             "true_angles_deg": lambda: read_array(path, "true_angles_deg"),
             "true_shifts_px": lambda: read_array(path, "true_shifts_px"),
+            "ice_thickness_um": lambda: np.asarray(attributes["ice_thickness_um"], np.float64),
         }
         for name in masks:
             makers[name] = lambda name=name: read_array(path, f"masks/{name}/0").astype(bool)  # type: ignore[misc]
         return _Lazy(makers, f"{self.id}: targets")
 
+    def _stored(self, name: str) -> NDArray[np.float32] | None:
+        """Read a reconstruction that is stored with the sample: only at the reference level, and not every one."""
+        path = self._folder / self._row["input_path"]
+        if self.condition != self._spec.reference:
+            return None
+        with open_hierarchy(path) as root:
+            stored = f"reconstructions/{name}/0" in root
+        return read_array(path, f"reconstructions/{name}/0") if stored else None
+
     def _fbp(self) -> NDArray[np.float32]:
-        if self.condition == self._spec.reference:
-            return read_array(self._folder / self._row["input_path"], "reconstructions/fbp/0")
-        series = self.tilt_series
-        return fbp(series.projections, series.geometry, volume_shape=self.shape, **self._spec.fbp)
+        stored = self._stored("fbp")
+        return reconstruct("fbp", self._spec, self.tilt_series) if stored is None else stored
 
     def _cgne(self) -> NDArray[np.float32]:
+        stored = self._stored("cgne")
+        if stored is not None:
+            return stored
         key = sha256_json([self._row["content_sha256"], self.condition, self._spec.cgne])
         path = home() / "cache" / "cgne" / f"{key}.npy"
         if path.is_file():
             cached: NDArray[np.float32] = np.load(path)
             return cached
-        series = self.tilt_series
-        volume = cgne_extended(series.projections, series.geometry, self.shape, **self._spec.cgne)
+        volume = rounded(reconstruct("cgne", self._spec, self.tilt_series), RECONSTRUCTION_STEP_EXPONENT)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, volume)
         return volume
@@ -186,13 +199,9 @@ class Dataset:
         `train`, `validation` or `test`.
     targets : bool
         Whether samples show the truth.
-    reference_only : bool
-        Keep only the samples at the reference level of every axis.
     """
 
-    def __init__(
-        self, spec: DatasetSpec, folder: Path, split: str, *, targets: bool = False, reference_only: bool = False
-    ) -> None:
+    def __init__(self, spec: DatasetSpec, folder: Path, split: str, *, targets: bool = False) -> None:
         import pyarrow.parquet as pq
 
         self.spec, self.folder, self.split, self.targets = spec, folder, split, targets
@@ -206,7 +215,7 @@ class Dataset:
             raise InputError(
                 f"{folder}: its {split} split has not the fingerprint that it states; run `sxtbench verify {folder}`"
             )
-        self._rows = [row for row in rows if row["reference"] or not reference_only]
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -237,20 +246,31 @@ class Dataset:
     @property
     def at_reference(self) -> "Dataset":
         """The samples at the reference level of every axis only."""
-        return Dataset(self.spec, self.folder, self.split, targets=self.targets, reference_only=True)
+        return self.at(self.spec.reference)
+
+    def at(self, condition: Condition) -> "Dataset":
+        """Return the samples at one condition only."""
+        return self._of([row for row in self._rows if all(row[f"condition_{k}"] == v for k, v in condition.items())])
 
     def first(self, count: int | None) -> "Dataset":
         """Return the first `count` samples, all where it is None."""
-        some = Dataset(self.spec, self.folder, self.split, targets=self.targets)
-        some._rows = self._rows[:count]
-        return some
+        return self._of(self._rows[:count])
 
     @property
     def with_targets(self) -> "Dataset":
         """The same samples with their truth."""
-        everything = Dataset(self.spec, self.folder, self.split, targets=True)
-        everything._rows = self._rows
-        return everything
+        return self._of(self._rows, targets=True)
+
+    @property
+    def without_targets(self) -> "Dataset":
+        """The same samples as a method sees them."""
+        return self._of(self._rows, targets=False)
+
+    def _of(self, rows: list[dict[str, Any]], *, targets: bool | None = None) -> "Dataset":
+        some = copy(self)
+        some._rows = rows
+        some.targets = self.targets if targets is None else targets
+        return some
 
 
 def open_or_build(

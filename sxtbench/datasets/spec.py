@@ -33,7 +33,7 @@ class DatasetSpec:
     Parameters
     ----------
     task, tier : str
-        Names.
+        Names; a dataset that several tasks use bears the name of the one that owns it.
     recipe : Recipe
         The recipe of this tier.
     sizes : dict of int
@@ -43,9 +43,11 @@ class DatasetSpec:
     fbp : dict
         Keyword arguments of the stored filtered backprojection.
     cgne : dict
-        Keyword arguments of the conjugate gradient reconstruction, computed on first access.
+        Keyword arguments of the conjugate gradient reconstruction.
     suffix : str
         Appended to the name of a dataset that is not the benchmark's own (`+seed7`).
+    region, answer : str
+        Where the task at hand scores and which kind of answer it wants; the data do not depend on them.
     """
 
     task: str
@@ -56,6 +58,13 @@ class DatasetSpec:
     fbp: dict[str, Any]
     cgne: dict[str, Any]
     suffix: str = ""
+    region: str = "cyl"
+    answer: str = "labels"
+
+    @property
+    def stored_reconstructions(self) -> tuple[str, ...]:
+        """What is stored at the reference level; `cgne` in full takes minutes and is computed on first access."""
+        return ("fbp",) if self.tier == "full" else ("fbp", "cgne")
 
     @property
     def name(self) -> str:

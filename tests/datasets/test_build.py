@@ -14,6 +14,8 @@ from sxtbench.benchmark.task import Task
 from sxtbench.datasets import build as building
 from sxtbench.datasets.build import build, dataset_files, missing_specimens
 from sxtbench.datasets.dataset import Dataset
+from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
+from sxtbench.datasets.store import rounded
 from sxtbench.datasets.verify import verify
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
@@ -116,11 +118,29 @@ def test_the_stored_fbp_is_that_of_the_tilt_series(mini: Task) -> None:
     assert stored.shape == sample.shape
 
 
-def test_cgne_is_kept_on_disk_and_fits_better_than_fbp(mini: Task, tmp_path: Path) -> None:
+def test_cgne_is_stored_at_the_reference_and_kept_on_disk_elsewhere(mini: Task, tmp_path: Path) -> None:
+    samples = mini.dataset("test")
+    kept = tmp_path / "home" / "cache" / "cgne"
+    reference, other = samples[0], samples[1]
+    assert reference.reconstructions["cgne"].shape == reference.shape
+    assert not kept.exists()
+    assert other.group == reference.group
+    computed = other.reconstructions["cgne"]
+    [cached] = kept.glob("*.npy")
+    np.testing.assert_array_equal(np.load(cached), computed)
+    np.testing.assert_array_equal(samples[1].reconstructions["cgne"], computed)
+
+
+def test_a_dataset_without_stored_cgne_computes_the_same(mini: Task) -> None:
+    """Folders of data 1.0.0 hold no cgne, and full never does."""
+    sample = mini.dataset("test")[0]
+    computed = reconstruct("cgne", mini.dataset_spec, sample.tilt_series)
+    np.testing.assert_array_equal(sample.reconstructions["cgne"], rounded(computed, RECONSTRUCTION_STEP_EXPONENT))
+
+
+def test_cgne_fits_better_than_nothing(mini: Task) -> None:
     sample = mini.dataset("test")[0]
     volume = sample.reconstructions["cgne"]
-    [cached] = (tmp_path / "home" / "cache" / "cgne").glob("*.npy")
-    np.testing.assert_array_equal(np.load(cached), volume)
     truth = mini.dataset("test", targets=True)[0].targets["lac"]
     inside = sample.region
 

@@ -1,0 +1,51 @@
+"""Filtered backprojection, then the gain and offset that fit it best to the truth of the train split."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sxtbench.benchmark.constants import constants_for
+from sxtbench.metrics import affine_fit
+from sxtbench.reconstruction import fbp
+
+
+class FbpAffine:
+    """FBP with calibrated grey values: one gain and one offset for each level of each axis.
+
+    Parameters
+    ----------
+    tiers : dict of dict
+        `filter` and `extension` by tier, found by `sxtbench tune` on validation.
+    specimens : int
+        How many of the train split are looked at; two numbers are well known from a few.
+    """
+
+    name = "fbp-affine"
+
+    def __init__(self, tiers: dict[str, dict[str, Any]], specimens: int = 16) -> None:
+        self.tiers, self.specimens = tiers, specimens
+        self.calibration: dict[tuple[tuple[str, float], ...], tuple[float, float]] = {}
+
+    def fit(self, train: Any, validation: Any, *, seed: int) -> None:
+        """Fit gain and offset over the cells and their halo, pooled over specimens."""
+        groups = sorted({sample.group for sample in train})[: self.specimens]
+        found: dict[tuple[tuple[str, float], ...], list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = {}
+        for sample in train:
+            if sample.group in groups:
+                region = sample.targets["cell_halo"]
+                pair = self._fbp(sample)[region], sample.targets["lac"][region]
+                found.setdefault(tuple(sample.condition.items()), []).append(pair)
+        for condition, pairs in found.items():
+            answer, truth = (np.concatenate(values) for values in zip(*pairs, strict=True))
+            self.calibration[condition] = affine_fit(answer, truth)
+
+    def predict(self, sample: Any) -> NDArray[np.float32]:
+        """Return the calibrated LAC, shape (z, y, x), 1/um."""
+        gain, offset = self.calibration[tuple(sample.condition.items())]
+        return np.float32(gain) * self._fbp(sample) + np.float32(offset)
+
+    def _fbp(self, sample: Any) -> NDArray[np.float32]:
+        series = sample.tilt_series
+        constants = constants_for(self.tiers, sample)
+        return fbp(series.projections, series.geometry, volume_shape=sample.shape, **constants)

@@ -1,0 +1,66 @@
+"""Controls: methods that bracket the scale of a task. They are shown on the board and never ranked."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sxtbench.datasets.dataset import Dataset, Sample
+
+TRUTH = {"labels": "labels", "volume": "lac"}
+"""The target that an answer of each kind is compared with."""
+
+
+class Oracle:
+    """The truth."""
+
+    name = "oracle"
+    description = "Control: the truth."
+    sees_targets = True
+
+    def predict(self, sample: "Sample") -> NDArray[Any]:
+        """Return the target."""
+        return sample.targets[TRUTH[sample.metadata["answer"]]]
+
+
+class Trivial:
+    """The empty answer: background everywhere, or the constant LAC with the least mean square error on train."""
+
+    name = "trivial"
+    description = "Control: background everywhere, or one LAC everywhere, the mean of the scored region over train."
+    sees_targets = False
+    fits = ("volume",)
+
+    def __init__(self) -> None:
+        self._lac = float("nan")
+
+    def fit(self, train: "Dataset", validation: "Dataset", *, seed: int) -> None:
+        """Find the constant LAC."""
+        values = [s.targets["lac"][s.targets[train.spec.region]] for s in train.at_reference]
+        self._lac = float(np.concatenate(values).mean(dtype=np.float64))
+
+    def predict(self, sample: "Sample") -> NDArray[Any]:
+        """Return the constant."""
+        if sample.metadata["answer"] == "labels":
+            return np.zeros(sample.shape, np.uint8)
+        return np.full(sample.shape, self._lac, np.float32)
+
+
+class OracleStop:
+    """Conjugate gradients stopped where they come nearest to the truth: what a perfect stopping rule would reach."""
+
+    name = "oracle-stop"
+    description = "Control: CGNE, each sample stopped at its best iteration against the truth."
+    sees_targets = True
+
+    def __init__(self, most_iterations: int = 60, patience: int = 5) -> None:
+        self.most_iterations, self.patience = most_iterations, patience
+
+    def predict(self, sample: "Sample") -> NDArray[np.float32]:
+        """Return the iterate with the least mean square error in the scored region."""
+        raise NotImplementedError
+
+
+CONTROLS = {control.name: control for control in (Oracle, OracleStop, Trivial)}
+"""Classes by name."""

@@ -1,0 +1,114 @@
+"""From one answer to its numbers: the primary metric of the task and the columns beside it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sxtbench.benchmark.answer import Answer
+from sxtbench.benchmark.task import Task
+from sxtbench.datasets.dataset import Sample
+from sxtbench.geometry import ParallelGeometry
+from sxtbench.metrics import data_consistency, psnr_lac
+from sxtbench.metrics.registry import Score, score_labels
+from sxtbench.metrics.volume import score_volume
+from sxtbench.operators import ParallelBeam
+
+
+def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
+    """Score one answer.
+
+    Parameters
+    ----------
+    task : Task
+        Says what is scored where.
+    sample : Sample
+        With its targets.
+    answer : ndarray, shape (z, y, x)
+        Checked by `check_answer`.
+
+    Returns
+    -------
+    list of (str, int or None, float)
+        (metric id, class or None, value), the primary among them; NaN where undefined.
+    """
+    targets = sample.targets
+    if task.protocol.answer.kinds[0] == "labels":
+        return score_labels(
+            answer, targets["labels"], sample.region, task.protocol.primary.classes, nucleus=targets["nucleus"]
+        )
+    volume = np.asarray(answer, np.float32)
+    series = sample.tilt_series
+    scores = score_volume(
+        volume,
+        targets["lac"],
+        targets[task.protocol.region],
+        targets["labels"],
+        voxel_size_nm=sample.voxel_size_nm,
+        angles_deg=series.angles_deg,
+    )
+    return [*scores, ("data_consistency@1", None, reprojection_chi_square(sample, volume))]
+
+
+def score_primary(task: Task, sample: Sample, answer: Answer) -> float:
+    """Return the primary metric alone, in the task's unit: what a search over constants needs."""
+    if task.protocol.answer.kinds[0] == "volume":
+        return psnr_lac(answer, sample.targets["lac"], sample.targets[task.protocol.region])
+    return next(value for metric, _, value in score_sample(task, sample, answer) if metric == task.protocol.primary.id)
+
+
+def reprojection_chi_square(sample: Sample, volume: NDArray[np.float32]) -> float:
+    """Compare the counts with the reprojected answer, over the rays that meet no matter outside of it.
+
+    A flat-grid specimen goes on beyond the field, and an answer does not: rays count whose path through the slab of ice
+    lies within the field. The nominal angles are used, as a method has no others.
+
+    Parameters
+    ----------
+    sample : Sample
+        With its targets.
+    volume : ndarray, shape (z, y, x), float32, 1/um
+        The answer.
+
+    Returns
+    -------
+    float
+        Mean squared residual in units of the Poisson variance; NaN where no ray is left.
+    """
+    series = sample.tilt_series
+    thickness = float(sample.targets["ice_thickness_um"])
+    inside = covered_rays(series.geometry, sample.shape, sample.voxel_size_nm, thickness)
+    absorbance = ParallelBeam(series.geometry, sample.shape, sample.voxel_size_nm)(volume)
+    return data_consistency(series.counts, series.incident_photons, absorbance, mask=inside)
+
+
+def covered_rays(
+    geometry: ParallelGeometry, shape: tuple[int, int, int], voxel_size_nm: float, thickness_um: float
+) -> NDArray[np.bool_]:
+    """Return which detector columns of each view see the slab of ice only through the volume.
+
+    Parameters
+    ----------
+    geometry : ParallelGeometry
+        Of the tilt series.
+    shape : tuple of three int
+        Voxels of the volume, (z, y, x).
+    voxel_size_nm : float
+        Edge of a voxel, nm.
+    thickness_um : float
+        Of the slab, centred on the axis, um.
+
+    Returns
+    -------
+    ndarray, shape (n_angles, 1, n_columns), bool
+
+    Examples
+    --------
+    >>> geometry = ParallelGeometry(angles_deg=[0, 45, 80], columns=4, slices=1, pixel_size_nm=1000)
+    >>> covered_rays(geometry, (1, 4, 4), 1000, 1.0)[:, 0].astype(int).tolist()
+    [[1, 1, 1, 1], [0, 1, 1, 0], [0, 0, 0, 0]]
+    """
+    theta = np.deg2rad(np.asarray(geometry.angles_deg, np.float64))[:, None]
+    offsets = np.broadcast_to(np.asarray(geometry.column_offset_px, np.float64), (theta.size,))[:, None]
+    columns = (np.arange(geometry.columns) - (geometry.columns - 1) / 2 + offsets) * geometry.pixel_size_nm
+    cos = np.maximum(np.cos(theta), 1e-9)
+    reach = np.abs(columns) / cos + thickness_um * 500 * np.tan(np.abs(theta))
+    return (reach <= shape[2] * voxel_size_nm / 2)[:, None, :]
