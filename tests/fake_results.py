@@ -1,5 +1,6 @@
 """Results with made-up but plausible numbers, for the tests of results and board."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,6 +107,48 @@ def fake_result(name: str, error: float, *, groups: int = 6, tier: str = "tiny",
         ),
     }
     return scored_result(name, **{"rows": rows, **fields, **changes})
+
+
+def fake_volume_result(name: str, gain: float, *, groups: int = 10, tier: str = "tiny", **changes: object) -> Result:
+    """Scores of a reconstruction that is `gain` dB above a plain one; specimens vary alike for all methods."""
+    rows = []
+    own = np.random.default_rng(sum(map(ord, name)))
+    for group in range(groups):
+        specimen = np.random.default_rng(group).normal(0, 0.8)
+        for i, condition in enumerate(CONDITIONS):
+            psnr = 20 + gain + specimen + (0, 2.1, 1.2, -1.6, -2.4)[i] + own.normal(0, 0.15)
+            inside, outside = 0.72 + 0.03 * gain, 0.2 + 0.05 * gain
+            outside_text = (0, -0.02, -0.01, 0.0, -0.04)[i]
+            scores = [
+                ("psnr_lac@1", None, psnr),
+                ("rmse@1", None, 0.5 * 10 ** (-psnr / 20)),
+                *(("lac_bias@1", label, 0.01 * (label - 2) + own.normal(0, 0.004)) for label in (1, 2, 3)),
+                ("lac_slope@1", None, 0.9 + 0.02 * gain + own.normal(0, 0.01)),
+                ("fsc_mean_in@1", None, inside + (0, 0.01, 0.0, -0.02, -0.12)[i] + own.normal(0, 0.01)),
+                ("fsc_mean_out@1", None, outside + outside_text + own.normal(0, 0.02)),
+                ("fsc_resolution_in@1", None, 310 - 12 * gain + own.normal(0, 8) if group else math.nan),
+                ("data_consistency@1", None, 1.05 + own.normal(0, 0.02)),
+            ]
+            sample = f"test-{group:05d}" + ("" if i == 0 else f"~{i}")
+            rows += rows_of(sample, f"test-{group:05d}", condition, scores)
+    fields: dict[str, object] = {"task": VOLUME_TASK, "primary": "psnr_lac@1", "axes": AXES, "tier": tier}
+    return scored_result(name, **{"rows": rows, **fields, **changes})
+
+
+def write_volume_results(root: Path, *, tier: str = "tiny", groups: int = 10) -> Path:
+    """Write results and grey previews of reconstructions and controls below `root`; return the results' folder."""
+    gains = {"oracle": 53.98, "trivial": -5.0, "fbp": 0.0, "fbp-affine": 0.05, "sirt": 2.0, "cgne": 2.2, "tv": 4.0}
+    results, previews = root / "results" / VOLUME_TASK / tier, root / "previews" / VOLUME_TASK / tier
+    labels, _ = phantom(0, 64)
+    lac = np.array([0.1, 0.35, 0.18, 0.62])[labels]
+    grey_slice_png(lac[32], previews / "truth.png", low=0.0, high=0.8)
+    for slug, gain in gains.items():
+        noisy = lac + np.random.default_rng(0).normal(0, 0.05, lac.shape)
+        grey_slice_png(noisy[32], previews / f"{slug}.png", low=0.0, high=0.8)
+        shown = [("truth.png", "truth"), (f"{slug}.png", "answer")]
+        previewed = tuple(Preview(file=f, kind=k, sample="test-00000", caption="z slice 32 (y, x)") for f, k in shown)
+        fake_volume_result(slug, gain, groups=groups, tier=tier, previews=previewed).save(results / f"{slug}.json")
+    return root / "results"
 
 
 def write_results(root: Path, *, tier: str = "tiny", groups: int = 6) -> Path:

@@ -5,12 +5,23 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
-from fake_results import TASK, fake_result, write_results
+from fake_results import (
+    TASK,
+    VOLUME_TASK,
+    fake_result,
+    fake_volume_result,
+    result_of,
+    write_results,
+    write_volume_results,
+)
 from PIL import Image
 
-from sxtbench.benchmark.board import _ranks, _ticks, build_board
-from sxtbench.benchmark.result import Method, Preview, aggregate
+from sxtbench.benchmark.board import build_board
+from sxtbench.benchmark.compare import compare_all, sentence
+from sxtbench.benchmark.result import Method, Preview, aggregate, load_result
+from sxtbench.content import content_folder
 from sxtbench.errors import InputError
 
 HOSTILE = "<script>alert(1)</script>"
@@ -221,7 +232,7 @@ def test_other_data_or_protocol_are_not_ranked(copy):
     assert "other set of samples" in others
 
 
-def test_without_an_oracle_the_most_common_protocol_ranks(copy):
+def test_without_an_oracle_the_most_common_protocolranks_of(copy):
     folder = copy / "results" / TASK / "tiny"
     (folder / "oracle.json").unlink()
     put(copy, "old-data", fake_result("old-data", 0.01, fingerprint="0" * 64))
@@ -271,17 +282,119 @@ def test_controls_alone_make_a_page(tmp_path):
     assert "one specimen" in html
 
 
-def test_equal_means_share_a_rank():
-    assert _ranks([0.9, 0.8, 0.8, 0.5, float("nan")]) == [1, 2, 2, 4, None]
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("volumes")
+    write_volume_results(root)
+    write_results(root, groups=9)
+    build_board(root / "results", root / "board")
+    return root / "board"
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [(0.0, 1.0), (0.53, 0.91), (0.7, 0.7), (12.1, 31.7), (0.999, 1.0), (0.0, 0.0)]
-)
-def test_ticks_enclose_the_values(low, high):
-    ticks = _ticks(low, high, (0, 1))
-    assert ticks[0] <= low <= high <= ticks[-1]
-    assert 2 <= len(ticks) <= 9
+def test_a_page_of_volumes_is_made_from_the_task_and_the_registry(volumes):
+    html = (volumes / f"{VOLUME_TASK}-tiny.html").read_text()
+    page = Page(html)
+    assert not page.open
+    assert not page.misnested
+    assert [row[1] for row in page.rows if row and row[0]] == ["tv", "cgne", "sirt", "fbp-affine", "fbp"]
+    keys = list(dict.fromkeys(a["data-key"] for t, a in page.tags if t == "th" and "data-key" in a))
+    assert keys[:6] == ["rank", "method", "headline", "next", "mean-tilt-range-deg", "mean-photons"]
+    assert keys[6:-2] == [
+        "rmse",
+        "lac_bias-1",
+        "lac_bias-2",
+        "lac_bias-3",
+        "lac_slope",
+        "fsc_mean_in",
+        "fsc_mean_out",
+        "fsc_resolution_in",
+        "data_consistency",
+    ]
+    assert "PSNR, dB" in html
+    assert "differences up to 0.2 dB do not matter" in html
+    assert "LAC in grey, 0 to 0.8 µm⁻¹" in html
+    assert 'alt="The LAC answered by tv, sample test-00000' in html
+    assert "IoU" not in html
+    assert "PSNR per specimen" in html
+    assert html.count('class="dot"') == 5 * 10
+    assert "the bar runs from trivial (left) to the best end of an interval (right)" in html
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_curves_of_the_score_and_of_the_information_stand_on_the_page(volumes):
+    html = (volumes / f"{VOLUME_TASK}-tiny.html").read_text()
+    captions = re.findall(r"<figcaption>([^<]*against[^<]*)</figcaption>", html)
+    assert captions == [
+        "PSNR, dB against tilt range, degrees",
+        "PSNR, dB against photons",
+        "FSC in the cone against tilt range, degrees",
+        "FSC out of the cone against tilt range, degrees",
+        "FSC in the cone against photons",
+        "FSC out of the cone against photons",
+    ]
+    ticks = [re.findall(r'text-anchor="end">([^<]+)</text>', part) for part in html.split("<figcaption>")[1:]]
+    by_caption = dict(zip(re.findall(r"<figcaption>([^<]*)", html), ticks, strict=True))
+    assert by_caption[captions[2]] == by_caption[captions[3]]
+    assert by_caption[captions[0]] != by_caption[captions[1]]
+    assert "Information in and out of the measured directions" not in (volumes / PAGE).read_text()
+
+
+def test_a_signed_column_sorts_by_its_distance_from_the_best(volumes, tmp_path):
+    page = Page((volumes / f"{VOLUME_TASK}-tiny.html").read_text())
+    stored = json.loads((volumes / "results" / VOLUME_TASK / "tiny" / "tv.json").read_text())
+    [slope] = [a["mean"] for a in stored["aggregates"] if a["metric"] == "lac_slope@1" and not a["level"]]
+    [row] = [row for row in page.rows if row[1:2] == ["tv"]]
+    assert float(row[10]) == pytest.approx(abs(slope - 1), rel=1e-6)
+
+
+def test_verdicts_stand_beside_the_ranks(volumes):
+    html = (volumes / f"{VOLUME_TASK}-tiny.html").read_text()
+    results = [
+        load_result(volumes / "results" / VOLUME_TASK / "tiny" / f"{name}.json")
+        for name in ("tv", "cgne", "sirt", "fbp-affine", "fbp")
+    ]
+    expected = compare_all(results)
+    [table] = json.loads((volumes / "board.json").read_text())["pages"][0]["tracks"].values()
+    assert [row["against_next"] for row in table] == [expected[i, i + 1].verdict for i in range(4)] + [None]
+    assert table[0]["against_next"] == "better"
+    matrix = html[html.index('class="plain matrix"') :].partition("</table>")[0]
+    found = re.findall(r'<span class="verdict (\w+)" title="([^"]+)">', matrix)
+    assert [verdict for verdict, _ in found] == [expected[i, j].verdict for i in range(5) for j in range(5) if i != j]
+    assert found[0][1] == sentence(expected[0, 1])
+    assert "Holm-adjusted" in html
+
+
+def test_below_eight_specimens_every_verdict_is_inconclusive(board):
+    verdicts = re.findall(r'<span class="verdict (\w+)"', (board / PAGE).read_text())
+    assert set(verdicts) == {"inconclusive"}
+    assert len(verdicts) == 3 + 4 * 3
+
+
+def test_ties_are_shown_as_groups(tmp_path):
+    base = np.linspace(0.4, 0.6, 10)
+    for name, shift in (("a", 0.1), ("b", 0.0995), ("c", 0.0)):
+        put(tmp_path, name, result_of(name, base + shift, tier="tiny"))
+    html = build(tmp_path)
+    ties = re.findall(r'<span class="chip tie" title="tied with ([^"]+)">tie (\w+)</span>', html)
+    assert ties == [("b", "a"), ("a", "a")]
+    assert "tied with b" in (tmp_path / "board" / "index.html").read_text()
+
+
+def test_a_task_that_does_not_ship_shows_every_metric(tmp_path):
+    for name, gain in (("mine", 1.0), ("other", 0.0)):
+        result = fake_volume_result(name, gain, task="new-task")
+        result.save(tmp_path / "results" / "new-task" / "tiny" / f"{name}.json")
+    build_board(tmp_path / "results", tmp_path / "board")
+    page = Page((tmp_path / "board" / "new-task-tiny.html").read_text())
+    keys = [a["data-key"] for t, a in page.tags if t == "th" and "data-key" in a]
+    assert {"rmse", "lac_bias-1", "fsc_mean_in", "data_consistency"} <= set(keys)
+
+
+def test_the_shipped_results_make_a_board(tmp_path):
+    build_board(content_folder("leaderboard") / "results", tmp_path / "board")
+    html = (tmp_path / "board" / f"{TASK}-small.html").read_text()
+    assert 'class="verdict better" title="gradient-boosting is better than fbp-otsu.' in html
 
 
 CHROMIUM = shutil.which("chromium")
