@@ -60,13 +60,15 @@ def data_consistency(
     incident = np.asarray(incident_photons, np.float64)
     if not (np.isfinite(incident).all() and (incident > 0).all()):
         raise InputError("incident_photons must be positive and finite")
-    incident = _broadcast(incident[:, None, None] if incident.ndim == 1 else incident, measured.shape, "incident")
+    incident = _broadcast(
+        incident[:, None, None] if incident.ndim == 1 else incident, measured.shape, "incident photons have"
+    )
     keep = None
     if mask is not None:
         keep = np.asarray(mask)
         if keep.dtype != np.bool_:
             raise InputError(f"the mask has dtype {keep.dtype}, expected bool")
-        keep = _broadcast(keep, measured.shape, "mask")
+        keep = _broadcast(keep, measured.shape, "the mask has")
     total, used = 0.0, 0
     for view in range(len(measured)):
         chosen = slice(None) if keep is None else keep[view]
@@ -88,4 +90,4 @@ def _broadcast(values: np.ndarray, shape: tuple[int, ...], what: str) -> np.ndar
     try:
         return np.broadcast_to(values, shape)
     except ValueError:
-        raise InputError(f"the {what} has shape {values.shape}, which does not broadcast to {shape}") from None
+        raise InputError(f"{what} shape {values.shape}, which does not broadcast to {shape}") from None

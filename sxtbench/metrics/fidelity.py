@@ -80,6 +80,8 @@ def psnr(pred: ArrayLike, truth: ArrayLike, *, data_range: float, mask: ArrayLik
     """
     _positive(data_range, "data_range")
     error = rmse(pred, truth, mask)
+    if math.isnan(error):
+        return math.nan
     return PSNR_CAP if error == 0 else min(PSNR_CAP, 20 * math.log10(data_range / error))
 
 

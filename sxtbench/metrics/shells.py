@@ -292,21 +292,20 @@ def _spectrum(
     if volume.dtype.kind not in "fiub":
         raise InputError(f"the {which} volume has dtype {volume.dtype}, expected real numbers")
     dtype: Any = np.float32 if volume.dtype == np.float32 else np.float64
-    values: NDArray[Any]
-    if weight is None:
-        values = volume.astype(dtype)
-        largest = np.abs(values).max()
-        mean = values.mean(dtype=np.float64)
-        values -= dtype(mean)
-    else:
-        factor: NDArray[Any] = weight.astype(dtype, copy=False)
-        values = np.where(factor > 0, volume, 0).astype(dtype, copy=False)  # what the mask leaves out may be anything
-        largest = np.abs(values).max()
-        mean = (values * factor).sum(dtype=np.float64) / factor.sum(dtype=np.float64)
-        values -= dtype(mean)
-        values *= factor
-    if not np.isfinite(mean):
+    factor: NDArray[Any] | None = None if weight is None else weight.astype(dtype, copy=False)
+    # what the mask leaves out may be anything
+    values: NDArray[Any] = np.array(volume if factor is None else np.where(factor > 0, volume, 0), dtype)
+    if not np.isfinite(values).all():
         raise InputError(f"the {which} volume holds NaN or infinity, expected finite values")
+    largest = np.abs(values).max()
+    mean = (
+        values.mean(dtype=np.float64)
+        if factor is None
+        else np.sum(values * factor, dtype=np.float64) / factor.sum(dtype=np.float64)
+    )
+    values -= dtype(mean)
+    if factor is not None:
+        values *= factor
     if np.abs(values).max() <= 4 * np.finfo(dtype).eps * largest:  # a constant: nothing but rounding is left
         values[...] = 0
     spectrum: NDArray[Any] = scipy.fft.rfftn(values, (side,) * volume.ndim, workers=_WORKERS, overwrite_x=True)
