@@ -351,7 +351,7 @@ def test_input_is_cast_and_left_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(backend="cuda"), "no backend 'cuda', expected one of: numba"),
+        (dict(backend="cuda"), "no backend 'cuda', expected one of: numba, torch, astra, torch-radon"),
         (dict(shape=(1, 8)), "volume_shape is"),
         (dict(shape=(1, 0, 8)), "volume_shape is"),
         (dict(voxel_size_nm=-1.0), "voxel_size_nm is -1.0"),
