@@ -22,7 +22,9 @@ def demo(
     from sxtbench.benchmark.method import list_baselines
     from sxtbench.benchmark.run import run
     from sxtbench.benchmark.task import get_task, list_tasks
+    from sxtbench.benchmark.wording import mean_and_span
     from sxtbench.files import require_writable
+    from sxtbench.metrics import get_metric
 
     require_writable(out)
     for name in list_tasks():
@@ -31,11 +33,8 @@ def demo(
         ready(task, ["train", "validation", "test"])
         for baseline in list_baselines(name) if everything else task.report.demo or list_baselines(name):
             result = run(baseline, task, out)
-            head = result.headline
-            console.print(
-                f"  {name} {baseline:<20} {result.primary} {head.mean:.3f}  [{head.low:.3f}, {head.high:.3f}]",
-                markup=False,
-            )
+            score = mean_and_span(result.headline, get_metric(result.primary))
+            console.print(f"  {name}: {baseline:<20} {result.primary} {score}", markup=False)
     build_board(out / "results", out / "board")
     typer.echo(f"Open the board: {(out / 'board' / 'index.html').resolve()}")
 

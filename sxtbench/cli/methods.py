@@ -67,8 +67,11 @@ def run(
     from sxtbench.benchmark.method import learns, load_method
     from sxtbench.benchmark.run import RunFolder, shipped_results
     from sxtbench.benchmark.run import run as run_method
+    from sxtbench.benchmark.statistics import merit
     from sxtbench.benchmark.task import get_task
+    from sxtbench.benchmark.wording import mean_and_span
     from sxtbench.files import require_writable
+    from sxtbench.metrics import get_metric
 
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
     loaded = load_method(method)
@@ -79,11 +82,11 @@ def run(
     typer.echo(result.summary())
     others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
     if others:
+        metric = get_metric(result.primary)
         typer.echo(f"beside the results that ship, {result.primary} on the same data:")
-        for entry in sorted([result, *others], key=lambda entry: -entry.headline.mean):
+        for entry in sorted([result, *others], key=lambda entry: -merit(entry.headline.mean, metric)):
             mark = ">" if entry is result else " "
-            head = entry.headline
-            typer.echo(f" {mark} {entry.method.name:<24} {head.mean:.3f}  [{head.low:.3f}, {head.high:.3f}]")
+            typer.echo(f" {mark} {entry.method.name:<24} {mean_and_span(entry.headline, metric)}")
     build_board(out / "results", out / "board")
     typer.echo(f"result: {RunFolder(out, chosen).result(result.method.name)}")
     typer.echo(f"board:  {out / 'board' / 'index.html'}")

@@ -18,7 +18,7 @@ def show(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Draw a sample (input, truth, answers) or a result (IoU per class, curves).
+    """Draw a sample (input, truth, answers) or a result (scores a specimen, curves).
 
     Example: `sxtbench show limited-angle-segmentation/tiny/test-00000 --out sample.png`
     """
