@@ -193,14 +193,16 @@ def softened(mask: ArrayLike, width: int = SOFT_EDGE) -> NDArray[np.float32]:
     squared = np.pad(np.where(inside, far, np.uint8(0)), 1)
     for axis in range(inside.ndim):
         before = np.moveaxis(squared, axis, 0)
-        nearest = before.copy()
+        nearest = before.copy(order="K")  # in the layout of the volume, whichever axis is in front
         for step in range(1, min(width, len(before))):
             away = np.uint8(step * step)
             np.minimum(nearest[step:], before[:-step] + away, out=nearest[step:])
             np.minimum(nearest[:-step], before[step:] + away, out=nearest[:-step])
         squared = np.moveaxis(nearest, 0, axis)
     weights = (0.5 - 0.5 * np.cos(np.pi * np.sqrt(np.arange(int(far) + 1)) / width)).astype(np.float32)
-    soft: NDArray[np.float32] = weights[squared[(slice(1, -1),) * inside.ndim]]
+    soft = np.empty(inside.shape, np.float32)
+    for plane, source in zip(soft, squared[1:-1], strict=True) if inside.ndim > 1 else [(soft, squared)]:
+        plane[...] = weights[source[(slice(1, -1),) * plane.ndim]]
     return soft
 
 
