@@ -32,7 +32,8 @@ class TorchEngine:
 
     Tensors may have any axes in front. They are computed on their own device and in their own type, float32 or float64;
     numpy arrays on `device` in float32. Weights are computed in float64. Those of a map with up to 16 million terms
-    (256 x 256 voxels, 120 views) are kept from call to call.
+    (256 x 256 voxels, 120 views) are kept from call to call; beyond, they are computed in each call, at several times
+    the cost of the sums for a few slices.
 
     Parameters
     ----------
