@@ -37,8 +37,8 @@ def project(operator: LinearOperator, x: torch.Tensor) -> torch.Tensor:
     """Apply an operator of numpy arrays to a tensor in memory, so that gradients pass through it.
 
     It is meant for training on a CPU with whole volumes: the numba projector keeps no table of weights and is 5 to 7
-    times as fast as torch's sums from 512 x 512 voxels and 120 views on. On a GPU, and for batches of a few slices of up
-    to 256 x 256, `ParallelBeam(..., backend="torch")` is the faster one; it takes tensors as it is.
+    times as fast as torch's sums from 512 x 512 voxels and 120 views on. On a GPU, and for batches of a few slices of
+    up to 256 x 256, `ParallelBeam(..., backend="torch")` is the faster one; it takes tensors as it is.
 
     Parameters
     ----------
