@@ -1,7 +1,8 @@
 """Resolution: correlation of two volumes or images per shell of Fourier space, and the transfer of an answer.
 
-A correlation (FRC, FSC) cancels any isotropic linear filter: it tells how much information there is, never how sharp
-it looks. Sharpness is the transfer, the regression of the answer on the truth per shell, and its half point, MTF50.
+A correlation (FRC, FSC) cancels an isotropic linear filter, as far as the filter is constant across a shell and no mask
+scatters between shells (docs/metrics.md has numbers): it tells how much information there is, not how sharp it looks.
+Sharpness is the transfer, the regression of the answer on the truth per shell, and its half point, MTF50.
 """
 
 import math
