@@ -1,36 +1,40 @@
 """Least squares by conjugate gradients on the normal equations."""
 
-from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sxtbench.errors import InputError
 from sxtbench.operators import LinearOperator
-
-Array = NDArray[np.float32]
-_PART = 2**16
+from sxtbench.operators._arrays import is_tensor
+from sxtbench.reconstruction._blocks import Array, add, backward, blocks_of, clip, dot, forward, residual, start
+from sxtbench.reconstruction._loop import Callback, iterate
 
 
 def cgne(
     A: LinearOperator,
-    y: ArrayLike,
+    y: Any,
     iterations: int = 50,
     x0: ArrayLike | None = None,
     nonnegative: bool = False,
-    callback: Callable[[int, Array], None] | None = None,
+    callback: Callback | None = None,
+    *,
+    noise_norm: float | None = None,
+    progress: bool = False,
 ) -> Array:
     """Minimise `|y - A x|^2` from `x0` by conjugate gradients on the normal equations.
 
     The recursion is that of the interior-tomography paper's code: when a step would make the residual grow (rounding,
     an adjoint that is not exact), the step is left out and the directions start afresh from the current x. Arrays are
-    float32, inner products are summed in float64.
+    float32, inner products are summed in float64, over all blocks of a `Stack`.
 
     Parameters
     ----------
     A : LinearOperator
-        Forward operator with its exact adjoint `A.T`.
-    y : array_like, shape A.range_shape, cast to float32
+        Forward operator with its exact adjoint `A.T`; a `Stack` for data from several acquisitions. For weighted least
+        squares pass `Scaled(A, sqrt(weights))` and data scaled alike.
+    y : array_like, shape A.range_shape, cast to float32, or a list of them for a `Stack`
         Data.
     iterations : int
         Iterations at most. It ends earlier when the gradient is exactly zero.
@@ -41,7 +45,13 @@ def cgne(
         gradient: it is projected steepest descent with the step length of the unconstrained problem, one more
         application of `A` and `A.T` an iteration, and the residual may grow.
     callback : callable, optional
-        Called as `callback(iteration, x)` after each iteration, from 1. `x` is the working array: copy it to keep it.
+        Called as `callback(iteration, x)` after each iteration, from 1; the solver ends where it returns True. `x` is
+        the working array: copy it to keep it.
+    noise_norm : float, optional
+        Stop at the first iterate with `|y - A x| <= noise_norm` (Morozov's discrepancy principle). For absorbance the
+        expected norm of photon noise is `sqrt(sum(1 / counts))`, see `reconstruction.weights.noise_norm`.
+    progress : bool
+        Draw a bar on stderr.
 
     Returns
     -------
@@ -51,6 +61,12 @@ def cgne(
     ------
     InputError
         For data or a start of another shape or with NaN or infinity, and for a negative number of iterations.
+    Interrupted
+        For a Ctrl-C, with the current iterate.
+
+    References
+    ----------
+    Ekman et al., Phys. Scr. 100 (2025) 126008.
 
     Examples
     --------
@@ -64,70 +80,46 @@ def cgne(
     """
     if iterations < 0:
         raise InputError(f"iterations is {iterations}, expected 0 or more")
-    data = _checked(y, A.range_shape, "y")
-    x = np.zeros(A.domain_shape, np.float32) if x0 is None else _checked(x0, A.domain_shape, "x0").copy()
-    residual, direction = _restart(A, data, x)
-    slope, misfit = _dot(direction, direction), _dot(residual, residual)
-    for iteration in range(1, iterations + 1):
-        if slope == 0:
+    if noise_norm is not None and not noise_norm >= 0:
+        raise InputError(f"noise_norm is {noise_norm}, expected 0 or more, in the unit of y")
+    data = blocks_of(A, y)
+    x = start(A, x0, data)
+    remainder, direction = _restart(A, data, x)
+    slope, misfit = dot([direction], [direction]), dot(remainder, remainder)
+    enough = None if noise_norm is None else noise_norm**2
+    for _ in iterate(iterations, x, name="CGNE", callback=callback, progress=progress):
+        if slope == 0 or (enough is not None and misfit <= enough):
             break
-        image = A(direction)
-        curvature = _dot(image, image)
+        image = forward(A, direction)
+        curvature = dot(image, image)
         if curvature == 0:
             break
         step = slope / curvature
-        _add(residual, -step, image)
+        for block, change in zip(remainder, image, strict=True):
+            add(block, -step, change)
         del image
-        new_misfit = _dot(residual, residual)
+        new_misfit = dot(remainder, remainder)
         accepted = new_misfit <= misfit
         if accepted:
-            _add(x, step, direction)
+            add(x, step, direction)
         if nonnegative:
-            np.maximum(x, 0, out=x)
+            clip(x, (0, None))
         if accepted and not nonnegative:
-            gradient = A.T(residual)
-            new_slope = _dot(gradient, gradient)
-            direction *= np.float32(new_slope / slope)
+            gradient = backward(A, remainder)
+            new_slope = dot([gradient], [gradient])
+            direction *= np.float32(new_slope / slope) if not is_tensor(direction) else new_slope / slope
             direction += gradient
             del gradient
             slope, misfit = new_slope, new_misfit
         else:
-            del residual, direction
-            residual, direction = _restart(A, data, x)
-            slope, misfit = _dot(direction, direction), _dot(residual, residual)
-        if callback is not None:
-            callback(iteration, x)
+            del remainder, direction
+            remainder, direction = _restart(A, data, x)
+            slope, misfit = dot([direction], [direction]), dot(remainder, remainder)
     return x
 
 
-def _restart(A: LinearOperator, data: Array, x: Array) -> tuple[Array, Array]:
+def _restart(A: LinearOperator, data: list[Array], x: Array) -> tuple[list[Array], Array]:
     """Residual at x and, as the first direction, (minus half of) the gradient; arrays of their own, in C order."""
-    residual = np.subtract(data, A(x), order="C")
-    return residual, np.array(A.T(residual), np.float32, order="C")
-
-
-def _checked(array: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
-    values = np.asarray(array, np.float32, order="C")
-    if values.shape != shape:
-        raise InputError(f"{name} has shape {values.shape}, the operator expects {shape}")
-    if not all(np.isfinite(part).all() for (part,) in _parts(values)):
-        raise InputError(f"{name} holds NaN or infinity, expected finite numbers")
-    return values
-
-
-def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    """Yield views of arrays of one shape, a few thousand values at a time: temporaries stay small."""
-    flat = [array.reshape(-1) for array in arrays]
-    for begin in range(0, flat[0].size, _PART):
-        yield tuple(array[begin : begin + _PART] for array in flat)
-
-
-def _dot(a: Array, b: Array) -> float:
-    """Inner product summed in float64."""
-    return float(sum(np.vdot(p.astype(np.float64), q.astype(np.float64)) for p, q in _parts(a, b)))
-
-
-def _add(x: Array, factor: float, direction: Array) -> None:
-    """`x += factor * direction` in place; `x` in C order."""
-    for part, step in _parts(x, direction):
-        part += np.float32(factor) * step
+    remainder = residual(A, data, x)
+    direction = backward(A, remainder)
+    return remainder, direction.clone() if is_tensor(direction) else np.array(direction, np.float32, order="C")

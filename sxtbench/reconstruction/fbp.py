@@ -8,7 +8,9 @@ from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators import ParallelBeam
 
+EXTENSIONS = (None, "edge")
 FILTERS = ("ram-lak", "shepp-logan", "hann", "hamming")
+_EDGE_COLUMNS = 8  # over which the value at the edge is averaged: less noise
 _WORKERS = 2
 _CHUNK_BYTES = 32 * 2**20  # of padded rows that are filtered at a time
 _SAME_DEG = 1e-6  # angles closer than this are one direction
@@ -20,12 +22,13 @@ def fbp(
     volume_shape: tuple[int, int, int] | None = None,
     voxel_size_nm: float | None = None,
     filter: str = "ram-lak",
+    extension: str | None = None,
 ) -> NDArray[np.float32]:
     """Reconstruct a volume of LAC by filtered backprojection.
 
     The ramp filter is the discrete one of Kak and Slaney, zero-padded to at least twice the detector; the
     backprojection is pixel-driven with linear interpolation; views are weighted by `view_weights`. Beyond the detector,
-    projections count as zero.
+    projections count as zero, or as `extension` says.
 
     Parameters
     ----------
@@ -39,6 +42,9 @@ def fbp(
         Edge of a voxel, nm; the detector's pixel by default.
     filter : str
         "ram-lak", "shepp-logan", "hann" or "hamming".
+    extension : str, optional
+        "edge": views of a truncated specimen go on beyond the detector from the value at its edge, see
+        `filter_projections`. What is seen keeps its shape and loses the bright rim, but the mean level is lower.
 
     Returns
     -------
@@ -47,11 +53,13 @@ def fbp(
     Raises
     ------
     InputError
-        For a filter that does not exist, for projections of another shape than the geometry's or with NaN or infinity.
+        For a filter or an extension that does not exist, for projections of another shape than the geometry's or with
+        NaN or infinity.
 
     References
     ----------
-    Kak and Slaney, Principles of Computerized Tomographic Imaging (1988), section 3.3.
+    Kak and Slaney, Principles of Computerized Tomographic Imaging (1988), section 3.3; Kyrieleis et al., J. Microsc.
+    241 (2011) 69, doi 10.1111/j.1365-2818.2010.03408.x (extension of truncated views).
 
     Examples
     --------
@@ -62,12 +70,12 @@ def fbp(
     """
     shape = (geometry.slices, geometry.columns, geometry.columns) if volume_shape is None else volume_shape
     operator = ParallelBeam(geometry, shape, voxel_size_nm)
-    filtered = filter_projections(projections, geometry, filter=filter)
+    filtered = filter_projections(projections, geometry, filter=filter, extension=extension)
     return operator.backproject(filtered, view_weights(geometry.angles_deg))
 
 
 def filter_projections(
-    projections: ArrayLike, geometry: ParallelGeometry, *, filter: str = "ram-lak"
+    projections: ArrayLike, geometry: ParallelGeometry, *, filter: str = "ram-lak", extension: str | None = None
 ) -> NDArray[np.float32]:
     """Apply the (windowed) ramp filter along the detector's columns.
 
@@ -79,6 +87,10 @@ def filter_projections(
         Gives the shape and the pixel size.
     filter : str
         "ram-lak", "shepp-logan", "hann" or "hamming".
+    extension : str, optional
+        "edge": each row goes on for half of the detector's width on both sides, from the mean of its outermost
+        `_EDGE_COLUMNS` columns down to zero along half a cosine. (Kyrieleis et al. hold the edge's value; for a slab of
+        ice that leaves every field of view this takes its whole LAC away, the cosine about half of it.)
 
     Returns
     -------
@@ -89,8 +101,11 @@ def filter_projections(
         raise InputError(f"projections have shape {views.shape}, the geometry expects {geometry.shape}, (angle, z, u)")
     if views.dtype.kind not in "fiub":
         raise InputError(f"projections have dtype {views.dtype}, expected real numbers")
+    if extension not in EXTENSIONS:
+        raise InputError(f"extension is {extension!r}, expected one of: {', '.join(map(str, EXTENSIONS))}")
     n_angles, slices, columns = views.shape
-    size = scipy.fft.next_fast_len(2 * columns, real=True)
+    margin = 0 if extension is None else columns // 2
+    size = scipy.fft.next_fast_len(2 * (columns + 2 * margin), real=True)
     response = (ramp_response(size, filter) / (geometry.pixel_size_nm / 1000)).astype(np.float32)
     out = np.empty(views.shape, np.float32)
     rows, out_rows = views.reshape(-1, columns), out.reshape(-1, columns)
@@ -101,10 +116,21 @@ def filter_projections(
         if not finite.all():
             angle, row = divmod(begin + int(np.argmin(finite)), slices)
             raise InputError(f"projections hold NaN or infinity in view {angle}, row {row}; expected finite absorbance")
-        spectrum = scipy.fft.rfft(part, size, axis=1, workers=_WORKERS)
+        spectrum = scipy.fft.rfft(_continued(part, margin), size, axis=1, workers=_WORKERS)
         spectrum *= response
-        out_rows[begin : begin + chunk] = scipy.fft.irfft(spectrum, size, axis=1, workers=_WORKERS)[:, :columns]
+        filtered = scipy.fft.irfft(spectrum, size, axis=1, workers=_WORKERS)
+        out_rows[begin : begin + chunk] = filtered[:, margin : margin + columns]
     return out
+
+
+def _continued(rows: NDArray[np.float32], margin: int) -> NDArray[np.float32]:
+    """Return rows with `margin` columns more on both sides, from the edge's value to zero along half a cosine."""
+    if margin == 0:
+        return rows
+    fall = (0.5 + 0.5 * np.cos(np.pi * np.arange(1, margin + 1) / (margin + 1))).astype(np.float32)
+    left = rows[:, :_EDGE_COLUMNS].mean(axis=1, keepdims=True)
+    right = rows[:, -_EDGE_COLUMNS:].mean(axis=1, keepdims=True)
+    return np.concatenate([left * fall[::-1], rows, right * fall], axis=1)
 
 
 def ramp_response(size: int, filter: str = "ram-lak") -> NDArray[np.float64]:
