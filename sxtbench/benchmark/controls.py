@@ -58,8 +58,27 @@ class OracleStop:
         self.most_iterations, self.patience = most_iterations, patience
 
     def predict(self, sample: "Sample") -> NDArray[np.float32]:
-        """Return the iterate with the least mean square error in the scored region."""
-        raise NotImplementedError
+        """Return the iterate with the least mean square error in the scored region; give up `patience` after it."""
+        from sxtbench.reconstruction import cgne, extended
+        from sxtbench.reconstruction.extended import placed
+
+        region = sample.targets["cell_halo"]
+        truth = sample.targets["lac"][region]
+        series = sample.tilt_series
+        least, best, at = np.inf, np.zeros(sample.shape, np.float32), 0
+
+        def watch(iteration: int, x: NDArray[np.float32]) -> bool:
+            nonlocal least, best, at
+            volume = placed(x, sample.shape)
+            error = float(np.mean((volume[region] - truth) ** 2, dtype=np.float64))
+            if error < least:
+                least, best, at = error, volume, iteration
+            return iteration - at >= self.patience
+
+        extended(
+            cgne, series.projections, series.geometry, sample.shape, iterations=self.most_iterations, callback=watch
+        )
+        return best
 
 
 CONTROLS = {control.name: control for control in (Oracle, OracleStop, Trivial)}

@@ -5,6 +5,7 @@ import pytest
 
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
+from sxtbench.operators import ParallelBeam
 from sxtbench.reconstruction import fbp, view_weights
 from sxtbench.reconstruction.fbp import FILTERS, filter_projections, ramp_response, window
 
@@ -167,3 +168,34 @@ def test_bad_input():
         fbp(good.astype(np.complex64), geometry)
     with pytest.raises(InputError, match="angles_deg"):
         view_weights([0.0, np.nan])
+
+
+def test_edge_extension_takes_the_rim_of_truncated_views_away():
+    """A disc that leaves the field: what is inside keeps its contrast, the rim falls to less than half."""
+    angles = np.arange(0.0, 180.0, 2.0)
+    wide = ParallelGeometry(angles_deg=angles, columns=128, slices=1, pixel_size_nm=100)
+    narrow = ParallelGeometry(angles_deg=angles, columns=48, slices=1, pixel_size_nm=100)
+    y, x = np.indices((128, 128)) - 63.5
+    lac = (0.1 * (x**2 + y**2 < 60**2) + 0.25 * (x**2 + y**2 < 8**2)).astype(np.float32)[None]
+    views = ParallelBeam(wide, (1, 128, 128))(lac)[:, :, 40:88]
+    plain, edge = (fbp(views, narrow, extension=extension)[0] for extension in (None, "edge"))
+    r = np.hypot(*(np.indices((48, 48)) - 23.5))
+
+    def ring(image, low, high):
+        return float(image[(r >= low) & (r < high)].mean())
+
+    def rim(image):
+        return ring(image, 22, 24) - ring(image, 14, 18)
+
+    assert rim(edge) < 0.5 * rim(plain)
+    assert ring(edge, 0, 6) - ring(edge, 12, 16) == pytest.approx(0.25, abs=0.02)
+
+
+def test_extension_acts_on_truncated_views_only():
+    geometry = ParallelGeometry(angles_deg=np.arange(0.0, 180.0, 3.0), columns=64, slices=1, pixel_size_nm=100)
+    y, x = np.indices((64, 64)) - 31.5
+    views = ParallelBeam(geometry, (1, 64, 64))((0.3 * (x**2 + y**2 < 15**2)).astype(np.float32)[None])
+    plain, edge = (fbp(views, geometry, extension=extension) for extension in (None, "edge"))
+    assert np.abs(plain - edge).max() < 2e-3
+    with pytest.raises(InputError, match="extension is 'mirror', expected one of: None, edge"):
+        fbp(views, geometry, extension="mirror")
