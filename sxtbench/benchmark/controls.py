@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sxtbench.benchmark.constants import constants_for
+from sxtbench.content import content_folder
+from sxtbench.datasets.recipe import read_yaml
+
 if TYPE_CHECKING:
     from sxtbench.datasets.dataset import Dataset, Sample
 
@@ -48,10 +52,10 @@ class Trivial:
 
 
 class OracleStop:
-    """Conjugate gradients stopped where they come nearest to the truth: what a perfect stopping rule would reach."""
+    """The baseline `cgne`, but stopped where it comes nearest to the truth: what a perfect stopping rule would gain."""
 
     name = "oracle-stop"
-    description = "Control: CGNE, each sample stopped at its best iteration against the truth."
+    description = "Control: the baseline cgne, each sample stopped at its best iteration against the truth."
     sees_targets = True
 
     def __init__(self, most_iterations: int = 60, patience: int = 5) -> None:
@@ -61,6 +65,10 @@ class OracleStop:
         """Return the iterate with the least mean square error in the scored region; give up `patience` after it."""
         from sxtbench.reconstruction import cgne, extended
         from sxtbench.reconstruction.extended import placed
+
+        config = read_yaml(content_folder("baselines") / "cgne" / "config.yaml")
+        grid = constants_for(config["parameters"]["tiers"], sample)
+        grid.pop("iterations")
 
         region = sample.targets["cell_halo"]
         truth = sample.targets["lac"][region]
@@ -75,9 +83,8 @@ class OracleStop:
                 least, best, at = error, volume, iteration
             return iteration - at >= self.patience
 
-        extended(
-            cgne, series.projections, series.geometry, sample.shape, iterations=self.most_iterations, callback=watch
-        )
+        options = {"iterations": self.most_iterations, "callback": watch, **grid}
+        extended(cgne, series.projections, series.geometry, sample.shape, **options)
         return best
 
 

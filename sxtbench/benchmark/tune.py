@@ -5,7 +5,7 @@ that differ at a level of an axis under `levels` there.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import yaml
 from sxtbench.benchmark.evaluate import checked
 from sxtbench.benchmark.method import baseline_folder, fit_method, learns, load_method, predict_sample
 from sxtbench.benchmark.scoring import score_primary
-from sxtbench.benchmark.task import Task
+from sxtbench.benchmark.task import Task, suggestion
 from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.recipe import read_yaml
 from sxtbench.errors import InputError
@@ -55,6 +55,7 @@ def tune(
     rounds: int = 2,
     specimens: int | None = None,
     levels: bool = False,
+    only: Sequence[str] = (),
     config_path: Path | None = None,
     report: Callable[[str], None] | None = None,
 ) -> list[Tuned]:
@@ -72,6 +73,8 @@ def tune(
         Score only the first so many validation specimens.
     levels : bool
         Also search at every other level of each axis, from the constants of the reference.
+    only : sequence of str
+        Constants to search; all of `search` where empty.
     config_path : Path, optional
         Where to write, instead of the baseline's own config.
     report : callable, optional
@@ -85,13 +88,17 @@ def tune(
     Raises
     ------
     InputError
-        For a baseline without `search`.
+        For a baseline without `search`, and a name in `only` that is not in it.
     """
     own = baseline_folder(baseline) / "config.yaml"
     config = read_yaml(own)
     search: dict[str, list[Any]] = config.get("search") or {}
     if not search:
         raise InputError(f"{own}: has no 'search' with the values to try, so there is nothing to tune")
+    for name in only:
+        if name not in search:
+            raise InputError(f"{own}: 'search' has no {name!r}{suggestion(name, search)}")
+    chosen = {name: values for name, values in search.items() if not only or name in only}
     tiers = config["parameters"]["tiers"]
     current: Constants = dict(tiers.get(task.tier) or list(tiers.values())[-1])
     current.pop("levels", None)
@@ -103,7 +110,7 @@ def tune(
     for condition in spec.conditions() if levels else [spec.reference]:
         name = spec.sample_id("", condition).removeprefix("~") or "reference"
         samples = validation.at(condition).first(specimens)
-        at_level = _search(baseline, task, samples, name, current, search, rounds, report)
+        at_level = _search(baseline, task, samples, name, current, chosen, rounds, report)
         found.append(at_level)
         if condition == spec.reference:
             current = at_level.parameters

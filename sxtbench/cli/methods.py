@@ -160,6 +160,10 @@ def tune(
     levels: Annotated[
         bool, typer.Option("--levels", help="Also find the constants of the other levels of each axis.")
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Search this constant only; may be repeated.", show_default=False),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Where to write (default: the baseline's config.yaml).", show_default=False),
@@ -176,7 +180,14 @@ def tune(
     ready(chosen, ["train", "validation"])
     with progress(f"tune {baseline}", None) as done:
         found = search(
-            baseline, chosen, rounds=rounds, specimens=specimens, levels=levels, config_path=config, report=done
+            baseline,
+            chosen,
+            rounds=rounds,
+            specimens=specimens,
+            levels=levels,
+            only=only or (),
+            config_path=config,
+            report=done,
         )
     for level in found:
         typer.echo(
