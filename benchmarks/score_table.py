@@ -5,7 +5,7 @@ Run: python benchmarks/score_table.py
 
 from pathlib import Path
 
-from sxtbench.benchmark.result import Result, load_result
+from sxtbench.benchmark.result import load_result
 from sxtbench.metrics import get_metric
 
 RESULTS = Path(__file__).resolve().parents[1] / "leaderboard" / "results"
