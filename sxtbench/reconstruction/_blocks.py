@@ -1,6 +1,7 @@
 """Data as a list of blocks, whether the operator is a `Stack` or not, and arithmetic on them: numpy or torch.
 
-Arrays are float32; inner products are summed in float64, a few thousand values at a time: temporaries stay small.
+Arrays are float32; inner products are summed in float64. Passes over numpy arrays go a few thousand values at a time:
+temporaries stay small.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from sxtbench.operators._arrays import is_tensor
 
 Array = Any
 """A numpy array, or a torch tensor where the operator takes tensors."""
+Bounds = tuple[float | None, float | None] | None
+"""Least and greatest value of an iterate."""
 
 _PART = 2**16
 
@@ -35,7 +38,7 @@ def blocks_of(A: LinearOperator, y: Any, name: str = "y") -> list[Array]:
     Raises
     ------
     InputError
-        For another number of blocks, another shape, NaN or infinity.
+        For another number of blocks, another shape, numbers that are not real, NaN or infinity.
     """
     wanted = shapes(A)
     given = y if is_stacked(A) else [y]
@@ -43,25 +46,30 @@ def blocks_of(A: LinearOperator, y: Any, name: str = "y") -> list[Array]:
         got = f"{len(given)} arrays" if isinstance(given, (list, tuple)) else f"one {type(given).__name__}"
         raise InputError(f"{name} is {got}, the operator expects a list of {len(wanted)} arrays")
     names = [f"{name}[{i}]" for i in range(len(wanted))] if is_stacked(A) else [name]
-    return [checked(*entry) for entry in zip(given, wanted, names, strict=True)]
+    return [checked(*entry, "view") for entry in zip(given, wanted, names, strict=True)]
 
 
-def checked(array: Any, shape: tuple[int, ...], name: str) -> Array:
-    """Return an array as float32 in C order, or raise with one line that says what is wrong and where."""
-    values: Array = array if is_tensor(array) else np.asarray(array, np.float32, order="C")
+def checked(array: Any, shape: tuple[int, ...], name: str, item: str = "slice") -> Array:
+    """Return an array as float32 in C order, or raise with one line that says what is wrong and in which item."""
+    values: Array = array if is_tensor(array) else np.asarray(array)
     if tuple(values.shape) != tuple(shape):
         hint = ""
-        if len(shape) == 3 and len(values.shape) == 3 and values.shape[0] != shape[0]:
+        if item == "view" and len(shape) == len(values.shape) == 3 and values.shape[0] != shape[0]:
             hint = f": {values.shape[0]} projections for {shape[0]} angles"
         raise InputError(f"{name} has shape {tuple(values.shape)}, the operator expects {tuple(shape)}{hint}")
     if is_tensor(values):
-        if not bool(values.isfinite().all()):
-            raise InputError(f"{name} holds NaN or infinity, expected finite numbers")
-        return values
-    if not all(np.isfinite(part).all() for (part,) in _parts(values)):
-        place = ""
-        if values.ndim == 3:
-            place = f" in view {int(np.argmin(np.isfinite(values).all(axis=(1, 2))))}"
+        if not values.is_floating_point():
+            raise InputError(f"{name} has dtype {values.dtype}, expected torch.float32")
+    elif values.dtype.kind not in "fiub":
+        raise InputError(f"{name} has dtype {values.dtype}, expected real numbers")
+    else:
+        values = np.asarray(values, np.float32, order="C")
+    if is_tensor(values):
+        finite = values.isfinite().reshape(len(values), -1).all(1).tolist()
+    else:
+        finite = [bool(np.isfinite(part).all()) for part in values]
+    if not all(finite):
+        place = f" in {item} {finite.index(False)}" if len(shape) == 3 else ""
         raise InputError(f"{name} holds NaN or infinity{place}, expected finite numbers")
     return values
 
@@ -118,23 +126,31 @@ def reciprocal(array: Array, smallest: float = 1e-8) -> Array:
     return np.where(array > smallest, 1 / np.maximum(array, np.float32(smallest)), np.float32(0)).astype(np.float32)
 
 
-def clip(x: Array, bounds: tuple[float | None, float | None] | None) -> None:
-    """Clip in place."""
-    if bounds is None:
-        return
-    low, high = bounds
-    if low is not None and high is not None and not low <= high:
+def limits(bounds: Bounds) -> tuple[float, float]:
+    """Return bounds as two numbers, infinite where there is none."""
+    low, high = (None, None) if bounds is None else bounds
+    least, most = -np.inf if low is None else float(low), np.inf if high is None else float(high)
+    if not least <= most:
         raise InputError(f"bounds are ({low}, {high}), expected (low, high) with low <= high")
+    return least, most
+
+
+def clip(x: Array, low: float, high: float) -> None:
+    """Clip in place."""
+    if np.isinf(low) and np.isinf(high):
+        return
     if is_tensor(x):
         x.clamp_(min=low, max=high)
     else:
-        np.clip(x, low, high, out=x)
+        np.clip(x, np.float32(low), np.float32(high), out=x)
 
 
 def _dot(a: Array, b: Array) -> float:
     if is_tensor(a):
         return float((a.double() * b.double()).sum())
-    return float(sum(np.vdot(p.astype(np.float64), q.astype(np.float64)) for p, q in _parts(a, b)))
+    from sxtbench.reconstruction._sums import inner
+
+    return float(sum(inner(p, q) for p, q in _parts(a, b)))
 
 
 def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:

@@ -103,7 +103,7 @@ def cgne(
         if accepted:
             add(x, step, direction)
         if nonnegative:
-            clip(x, (0, None))
+            clip(x, 0.0, np.inf)
         if accepted and not nonnegative:
             gradient = backward(A, remainder)
             new_slope = dot([gradient], [gradient])

@@ -10,12 +10,14 @@ from sxtbench.errors import InputError
 from sxtbench.operators import LinearOperator, Stack
 from sxtbench.reconstruction._blocks import (
     Array,
+    Bounds,
     add,
     backward,
     blocks_of,
     clip,
     forward,
     is_stacked,
+    limits,
     ones,
     reciprocal,
     residual,
@@ -23,8 +25,6 @@ from sxtbench.reconstruction._blocks import (
     start,
 )
 from sxtbench.reconstruction._loop import Callback, iterate
-
-Bounds = tuple[float | None, float | None] | None
 
 _MOST_WEIGHTS = 2**30  # bytes of column weights that are kept; beyond, they are computed again each time
 
@@ -91,12 +91,13 @@ def sirt(
     True
     """
     _require(iterations, relaxation)
+    low, high = limits(bounds)
     data = blocks_of(A, y)
     x = start(A, x0, data)
     update = _Update(A, data, keep=True)
     for _ in iterate(iterations, x, name="SIRT", callback=callback, progress=progress):
         add(x, relaxation, update(x))
-        clip(x, bounds)
+        clip(x, low, high)
     return x
 
 
@@ -167,6 +168,7 @@ def sart(
     True
     """
     _require(iterations, relaxation)
+    low, high = limits(bounds)
     if subsets < 1:
         raise InputError(f"subsets is {subsets}, expected 1 or more")
     data = blocks_of(A, y)
@@ -175,7 +177,7 @@ def sart(
     for _ in iterate(iterations, x, name="SART", callback=callback, progress=progress):
         for update in updates:
             add(x, relaxation, update(x))
-            clip(x, bounds)
+            clip(x, low, high)
     return x
 
 

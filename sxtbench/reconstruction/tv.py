@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sxtbench.errors import InputError
 from sxtbench.operators import LinearOperator, Scaled
 from sxtbench.operators._arrays import is_tensor
-from sxtbench.reconstruction._blocks import Array, backward, blocks_of, dot, forward, is_stacked, start
+from sxtbench.reconstruction._blocks import Array, Bounds, backward, blocks_of, dot, forward, is_stacked, limits, start
 from sxtbench.reconstruction._loop import Callback, iterate
 
 _GRADIENT_NORM = np.sqrt(12.0)  # bound of the norm of 3-D forward differences
@@ -29,7 +29,7 @@ def tv(
     *,
     weight: float,
     data_weights: Any = None,
-    bounds: tuple[float | None, float | None] | None = (0.0, None),
+    bounds: Bounds = (0.0, None),
     callback: Callback | None = None,
     progress: bool = False,
 ) -> Array:
@@ -95,7 +95,7 @@ def tv(
         raise InputError(f"iterations is {iterations}, expected 0 or more")
     if not weight >= 0:
         raise InputError(f"weight is {weight}, expected 0 or more")
-    low, high = _limits(bounds)
+    low, high = limits(bounds)
     if len(A.domain_shape) != 3:
         raise InputError(f"tv needs a volume (z, y, x); the operator's domain is {tuple(A.domain_shape)}")
     data = blocks_of(A, y)
@@ -156,14 +156,6 @@ def operator_norm(A: LinearOperator, like: Array, seed: int = 0) -> float:
         norm = float(np.sqrt(dot(image, image)))
         x = backward(A, image)
     return norm
-
-
-def _limits(bounds: tuple[float | None, float | None] | None) -> tuple[float, float]:
-    low, high = (None, None) if bounds is None else bounds
-    least, most = -np.inf if low is None else float(low), np.inf if high is None else float(high)
-    if not least <= most:
-        raise InputError(f"bounds are ({low}, {high}), expected (low, high) with low <= high")
-    return least, most
 
 
 def _root(weights: Array) -> Array:
