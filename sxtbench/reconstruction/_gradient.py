@@ -98,5 +98,5 @@ def variation(x: Volume, begin: int, end: int) -> float:
                 a = x[k + 1, j, i] - here if k + 1 < depth else np.float32(0)
                 b = x[k, j + 1, i] - here if j + 1 < height else np.float32(0)
                 c = x[k, j, i + 1] - here if i + 1 < width else np.float32(0)
-                total += np.sqrt(float(a) * a + float(b) * b + float(c) * c)
+                total += np.sqrt(np.float64(a) * a + np.float64(b) * b + np.float64(c) * c)
     return total
