@@ -36,7 +36,8 @@ class RunFolder:
 
     def predictions(self, method: str, split: str) -> Path:
         """Return the folder of a method's answers."""
-        return self.root / "predictions" / f"{self.task.dataset_spec.name}-{split}" / file_name(method)
+        task = f"{self.task.name}-{self.task.tier}{self.task.dataset_spec.suffix}"
+        return self.root / "predictions" / f"{task}-{split}" / file_name(method)
 
     def result(self, method: str) -> Path:
         """Return the path of a method's result."""

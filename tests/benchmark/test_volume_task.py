@@ -11,6 +11,7 @@ import sxtbench as sb
 from sxtbench.benchmark.controls import Trivial
 from sxtbench.benchmark.evaluate import evaluate
 from sxtbench.benchmark.method import list_baselines, load_method
+from sxtbench.benchmark.run import RunFolder
 from sxtbench.benchmark.scoring import score_sample
 from sxtbench.benchmark.task import Task, get_task
 from sxtbench.benchmark.tune import tune
@@ -144,3 +145,10 @@ def test_public_api(mini_volume: Task) -> None:
     frame = result.to_frame()
     assert set(frame.query("metric == 'lac_bias@1'")["class"]) == {0, 1, 2, 3}
     assert list(result.curve("psnr_lac@1", "tilt_range_deg").levels) == [140, 120, 100, 80]
+
+
+def test_two_tasks_of_one_dataset_keep_their_answers_apart(mini: Task, mini_volume: Task, tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path, mini), RunFolder(tmp_path, mini_volume)
+    assert first.predictions("trivial", "test") != second.predictions("trivial", "test")
+    assert first.result("trivial") != second.result("trivial")
+    assert first.previews != second.previews
