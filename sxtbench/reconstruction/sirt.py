@@ -116,8 +116,9 @@ def sart(
     """SIRT with ordered subsets of the views: each iteration updates once for every subset.
 
     Subset k holds the views k, k + subsets, k + 2 subsets, ... and subsets are visited in bit-reversed order, so that
-    successive ones lie far apart. With as many subsets as views this is SART (Andersen and Kak 1984); a few subsets are
-    nearly as fast an iteration as SIRT's and come about `subsets` times as far.
+    successive ones lie far apart. With as many subsets as views this is SART (Andersen and Kak 1984). An iteration
+    comes about `subsets` times as far as one of SIRT; with 8 subsets of 120 views it costs about twice as much (128^3),
+    with one subset a view about 20 times, as each update passes over the whole volume.
 
     Parameters
     ----------
