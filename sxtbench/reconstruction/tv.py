@@ -16,8 +16,8 @@ from sxtbench.reconstruction._blocks import Array, Bounds, backward, blocks_of, 
 from sxtbench.reconstruction._loop import Callback, iterate
 
 _GRADIENT_NORM = np.sqrt(12.0)  # bound of the norm of 3-D forward differences
-# Dual over primal step. It changes how fast the minimum comes, not which: measured for photon weights on flat grids, where
-# diagonal preconditioning was no faster; without weights 1 would be better.
+# Dual over primal step. It changes how fast the minimum comes, not which: measured for photon weights on flat grids,
+# where diagonal preconditioning was no faster; without weights 1 would be better.
 _BALANCE = np.sqrt(10.0)
 _POWER_ITERATIONS = 20
 _SAFETY = 1.02  # the power iteration comes from below

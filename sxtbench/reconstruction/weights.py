@@ -63,8 +63,8 @@ def noise_norm(counts: ArrayLike) -> float:
     Returns
     -------
     float
-        For the discrepancy principle: `cgne(A, y, noise_norm=noise_norm(counts))`. Times a factor above 1 where the model
-        is not exact (angles, blur, voxels): the misfit may otherwise never come down to the noise. Where there are no
+        For the discrepancy principle: `cgne(A, y, noise_norm=noise_norm(counts))`. Times a factor above 1 where the
+        model is not exact (angles, blur, voxels): the misfit may never come down to the noise alone. Where there are no
         counts, `poisson_weights(projections, incident_photons)` are the expected ones.
 
     Examples
