@@ -211,7 +211,7 @@ METRICS = {
             digits=0,
             unit="nm",
             description="Period at which the correlation with the truth in measured directions falls below 1/2.",
-            undefined="the correlation does not cross 1/2 below the Nyquist frequency",
+            undefined="the correlation does not cross 1/2 below the Nyquist frequency, or the answer is constant",
         ),
         Metric(
             id="fsc_resolution_out@1",
@@ -221,7 +221,7 @@ METRICS = {
             digits=0,
             unit="nm",
             description="Period at which the correlation with the truth in other directions falls below 1/2.",
-            undefined="the correlation does not cross 1/2 below the Nyquist frequency",
+            undefined="the correlation does not cross 1/2 below the Nyquist frequency, or the answer is constant",
         ),
         Metric(
             id="mtf50@1",
@@ -231,7 +231,7 @@ METRICS = {
             digits=0,
             unit="nm",
             description="Period at which the regression of the answer on the truth, in the cone, falls to one half.",
-            undefined="the transfer does not fall to one half below the Nyquist frequency",
+            undefined="the transfer does not fall to one half below the Nyquist frequency, or the answer is constant",
         ),
         Metric(
             id="data_consistency@1",
