@@ -2,11 +2,13 @@
 
 All slices of a parallel beam share one geometry. A block of slices is therefore held as `(line, element, lane)` with
 the slices as lanes that lie next to each other in memory (`pack`), the interpolation weights are computed once for all
-lanes, and each step is a few vector multiply-adds. Three kernels share this layout and differ in what is read and what
+lanes, and each step is a few vector multiply-adds. Four kernels share this layout and differ in what is read and what
 is written:
 
 - `project`: Joseph's projection; views are summed from lines of the slab,
 - `project_adjoint`: its exact transpose; views are spread onto lines of the slab,
+- `gather_adjoint`: the same transpose for rays that lie at least an element apart; lines are summed from views, which
+  saves the stores,
 - `backproject`: pixel-driven; lines of the slab are summed from views.
 
 In each of them position `const[a] + per_line[a] * line + per_element[a] * element` says where an element falls: which
@@ -96,8 +98,31 @@ def _typed_scatter(typing: Any, target: Any, cells: Any, fractions: Any, source:
     return types.void(target, cells, fractions, source, cell, lanes), build
 
 
+def _typed_gather_pairs(
+    typing: Any, target: Any, cell: Any, source: Any, cells: Any, lows: Any, highs: Any, lanes: Any
+) -> Any:
+    """Add to target[cell] the sum of lows[m] * source[cells[m]] + highs[m] * source[cells[m] + 1]."""
+    n_lanes, group = lanes.count, cells.count
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = builder.gep(_vectors(context, builder, signature.args[0], args[0], n_lanes), [args[1]])
+        base = _vectors(context, builder, signature.args[2], args[2], n_lanes)
+        total = builder.load(out, align=4)
+        for m in range(group):
+            low = builder.gep(base, [builder.extract_value(args[3], m)])
+            high = builder.gep(low, [ir.Constant(ir.IntType(64), 1)])
+            for pointer, weights in ((low, args[4]), (high, args[5])):
+                weight = _splat(builder, builder.extract_value(weights, m), n_lanes)
+                total = _multiply_add(builder, weight, builder.load(pointer, align=4), total)
+        builder.store(total, out, align=4)
+        return context.get_dummy_value()
+
+    return types.void(target, cell, source, cells, lows, highs, lanes), build
+
+
 # Any: mypy does not know that numba supplies the typing context.
 _gather: Any = intrinsic(_typed_gather)
+_gather_pairs: Any = intrinsic(_typed_gather_pairs)
 _scatter: Any = intrinsic(_typed_scatter)
 
 
@@ -107,6 +132,20 @@ def _cell(position: float, top: float) -> tuple[int, np.float32]:
     clamped = min(max(position + PAD, 0.5), top)
     cell = int(clamped)
     return cell, np.float32(clamped - cell)
+
+
+@kernel
+def _rays(position: float, top: float, spacing: float) -> tuple[int, np.float32, np.float32]:
+    """Return the padded column below a position among the rays, and the weights of its ray and of the next one.
+
+    Rays lie `spacing` elements apart, at least 1; a ray weighs 1 less its distance in elements, if that is positive.
+    """
+    clamped = min(max(position + PAD, 0.5), top)
+    cell = int(clamped)
+    away = np.float32((clamped - cell) * spacing)
+    low, high = np.float32(1.0) - away, away - np.float32(spacing - 1.0)
+    zero = np.float32(0.0)
+    return cell, low if low > zero else zero, high if high > zero else zero
 
 
 @kernel
@@ -206,6 +245,58 @@ def project_adjoint(
                     at = line * width
                     cells = (at + cell_0, at + width + cell_1, at + 2 * width + cell_2, at + 3 * width + cell_3)
                     _scatter(slab, cells, (w_0, w_1, w_2, w_3), views, a * pitch + PAD + j, lanes)
+
+
+@kernel
+def gather_adjoint(
+    slab: NDArray[np.float32],
+    views: NDArray[np.float32],
+    const: NDArray[np.float64],
+    per_line: NDArray[np.float64],
+    per_element: NDArray[np.float64],
+    lanes: tuple[int, ...],
+    chunk: int,
+) -> None:
+    """Add to the slab the transpose of `project` where rays lie at least an element apart: at most two reach a voxel.
+
+    Parameters
+    ----------
+    slab : ndarray, shape (n_lines, n_elements + 2 PAD, n_lanes), float32
+        Added to in place.
+    views : ndarray, shape (n_angles, n_columns + 2 PAD, n_lanes), float32
+        Views, scaled; `n_angles` is a multiple of GROUP, margins are zero.
+    const, per_line, per_element : ndarray, shape (n_angles,), float64
+        Column whose ray crosses element `e` of line `l`: `const + per_line * l + per_element * e`, the inverse of the
+        positions of `project`; `per_element` at most 1 in size.
+    lanes, chunk
+        As for `project`.
+    """
+    n_lines, width = slab.shape[0], slab.shape[1]
+    n_elements, pitch = width - 2 * PAD, views.shape[1]
+    top = pitch - 1.5
+    for begin in range(0, n_lines, chunk):
+        for a in range(0, views.shape[0], GROUP):
+            step_0, step_1, step_2, step_3 = per_element[a], per_element[a + 1], per_element[a + 2], per_element[a + 3]
+            apart_0, apart_1, apart_2, apart_3 = 1 / abs(step_0), 1 / abs(step_1), 1 / abs(step_2), 1 / abs(step_3)
+            for line in range(begin, min(begin + chunk, n_lines)):
+                start_0 = const[a] + per_line[a] * line
+                start_1 = const[a + 1] + per_line[a + 1] * line
+                start_2 = const[a + 2] + per_line[a + 2] * line
+                start_3 = const[a + 3] + per_line[a + 3] * line
+                first_0, last_0 = _span(start_0, step_0, n_elements, pitch - 2 * PAD)
+                first_1, last_1 = _span(start_1, step_1, n_elements, pitch - 2 * PAD)
+                first_2, last_2 = _span(start_2, step_2, n_elements, pitch - 2 * PAD)
+                first_3, last_3 = _span(start_3, step_3, n_elements, pitch - 2 * PAD)
+                first, last = min(first_0, first_1, first_2, first_3), max(last_0, last_1, last_2, last_3)
+                for e in range(first, last):
+                    cell_0, low_0, high_0 = _rays(start_0 + step_0 * e, top, apart_0)
+                    cell_1, low_1, high_1 = _rays(start_1 + step_1 * e, top, apart_1)
+                    cell_2, low_2, high_2 = _rays(start_2 + step_2 * e, top, apart_2)
+                    cell_3, low_3, high_3 = _rays(start_3 + step_3 * e, top, apart_3)
+                    at = a * pitch
+                    cells = (at + cell_0, at + pitch + cell_1, at + 2 * pitch + cell_2, at + 3 * pitch + cell_3)
+                    lows, highs = (low_0, low_1, low_2, low_3), (high_0, high_1, high_2, high_3)
+                    _gather_pairs(slab, line * width + PAD + e, views, cells, lows, highs, lanes)
 
 
 @kernel

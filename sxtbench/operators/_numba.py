@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -53,6 +53,7 @@ class NumbaEngine:
         self.threads = threads
         self._rows = RowResampling(self._row_positions(), volume_shape[0])
         self._directions = _joseph_directions(geometry, volume_shape, voxel_size_nm, origin_nm)
+        self._adjoint_directions = [_inverse(direction) for direction in self._directions]
 
     def project(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map a volume (z, y, x) in C order to views (angle, z, u)."""
@@ -67,7 +68,7 @@ class NumbaEngine:
         if not self._rows.is_identity:
             views = self._rows.adjoint(views, self._each)
             part = out[self._rows.begin : self._rows.end]
-        directions = self._directions
+        directions = self._adjoint_directions
         self._blocks(part.shape[0], lambda block: block.adjoint(part, views, directions), directions)
         return out
 
@@ -129,7 +130,7 @@ class _Direction:
 
     `const + per_line * line + per_element * element` is the position that `_lines` describes; `scale` multiplies the
     views. Lines are rows of a slice, or its columns if it is transposed. Views are padded to a multiple of
-    `view_group`.
+    `view_group`. `inverse`: positions are columns among the rays that cross the elements, for `gather_adjoint`.
     """
 
     angles: NDArray[np.int64]
@@ -142,6 +143,7 @@ class _Direction:
     elements: int
     transposed: bool
     view_group: int = 1
+    inverse: bool = False
 
     @property
     def slab_shape(self) -> tuple[int, int]:
@@ -185,7 +187,8 @@ class _Block:
             slab, views = self._scratch(direction)
             _lines.pack(views, views_in.reshape(-1), *self._view_layout(views_in, direction))
             slab[:] = 0
-            _lines.project_adjoint(slab, views, *self._positions(direction))
+            transpose = _lines.gather_adjoint if direction.inverse else _lines.project_adjoint
+            transpose(slab, views, *self._positions(direction))
             _lines.unpack_add(out.reshape(-1), slab, *self._volume_layout(out, direction))
 
     def backproject(self, out: NDArray[np.float32], views_in: NDArray[np.float32], direction: _Direction) -> None:
@@ -206,8 +209,8 @@ class _Block:
         # Angles beyond the last fill up a group: their views are zero, wherever they look.
         surplus = direction.view_shape[0] - direction.angles.size
         const, per_line, per_element = (
-            np.concatenate([table, np.zeros(surplus)])
-            for table in (direction.const, direction.per_line, direction.per_element)
+            np.concatenate([table, np.full(surplus, filling)])
+            for table, filling in ((direction.const, 0.0), (direction.per_line, 0.0), (direction.per_element, 1.0))
         )
         line_bytes = direction.slab_shape[1] * self.tile * 4
         chunk = max(1, _CACHE_BYTES // (line_bytes * GROUP)) * GROUP
@@ -261,6 +264,21 @@ def _joseph_directions(
             )
         )
     return directions
+
+
+def _inverse(direction: _Direction) -> _Direction:
+    """Return where the elements lie among the rays, if no more than two rays can reach an element."""
+    step = direction.per_element
+    if np.abs(step).min() < 1 - 1e-9:
+        return direction
+    return replace(
+        direction,
+        const=-direction.const / step,
+        per_line=-direction.per_line / step,
+        per_element=1 / step,
+        view_group=GROUP,
+        inverse=True,
+    )
 
 
 def _backprojection_direction(
