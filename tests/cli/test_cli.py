@@ -74,8 +74,10 @@ def fails(capsys: pytest.CaptureFixture[str], said: str, *words: object, status:
         (("show", "something", "--out", "x.png"), "expected TASK/TIER/SAMPLE-ID"),
         (("show", "a/b/c", "--out", "x.jpg"), "expected a name that ends in .png"),
         (("tune", "oracle", TASK), "unknown baseline 'oracle'"),
-        (("bench", "simulat"), "is not"),
+        (("bench", "simulat"), "No such command 'simulat'"),
         (("bench", "simulate", "--cells", "two"), "--cells"),
+        (("bench", "projector", "--size", "8"), "expected whole numbers from 16 to 1024"),
+        (("bench", "projector", "--size", "32", "--angles", "1"), "1 views, expected 2 to 2000"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -86,10 +88,12 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 
 def test_every_verb_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in "demo tasks baselines info show generate verify run predict score tune bench".split():
+    for words in "demo tasks baselines info show generate verify run predict score tune compare".split():
         assert call(words, "--help") == 0
         assert "Example" in capsys.readouterr().out
-    assert call("board", "build", "--help") == 0
+    for words in (("board", "build"), ("bench", "simulate"), ("bench", "projector")):
+        assert call(*words, "--help") == 0
+        assert "Example" in capsys.readouterr().out
     assert call("--version") == 0
 
 
