@@ -121,7 +121,10 @@ def _cell(seconds: float | None, ours: float) -> str:
 
 def _geometry(size: int, n_angles: int, slices: int) -> ParallelGeometry:
     return ParallelGeometry(
-        angles_deg=np.arange(n_angles) * (180 / n_angles), columns=size, slices=slices, pixel_size_nm=PIXEL_NM
+        angles_deg=np.arange(n_angles, dtype=np.float64) * (180 / n_angles),
+        columns=size,
+        slices=slices,
+        pixel_size_nm=PIXEL_NM,
     )
 
 
