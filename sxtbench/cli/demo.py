@@ -30,11 +30,12 @@ def demo(
     for name in list_tasks():
         task = get_task(name, "tiny")
         task = task.at(out / "data" / task.dataset_spec.name)
+        console.print(f"{name}, tiny", markup=False)
         ready(task, ["train", "validation", "test"])
         for baseline in list_baselines(name) if everything else task.report.demo or list_baselines(name):
             result = run(baseline, task, out)
             score = mean_and_span(result.headline, get_metric(result.primary))
-            console.print(f"  {name}: {baseline:<20} {result.primary} {score}", markup=False)
+            console.print(f"  {baseline:<20} {result.primary} {score}", markup=False, soft_wrap=True)
     build_board(out / "results", out / "board")
     typer.echo(f"Open the board: {(out / 'board' / 'index.html').resolve()}")
 
