@@ -254,6 +254,7 @@ def gather_adjoint(
     const: NDArray[np.float64],
     per_line: NDArray[np.float64],
     per_element: NDArray[np.float64],
+    apart: NDArray[np.float64],
     lanes: tuple[int, ...],
     chunk: int,
 ) -> None:
@@ -267,7 +268,9 @@ def gather_adjoint(
         Views, scaled; `n_angles` is a multiple of GROUP, margins are zero.
     const, per_line, per_element : ndarray, shape (n_angles,), float64
         Column whose ray crosses element `e` of line `l`: `const + per_line * l + per_element * e`, the inverse of the
-        positions of `project`; `per_element` at most 1 in size.
+        positions of `project`. Rays that cross lines of the slab and rays that cross its elements may be mixed.
+    apart : ndarray, shape (n_angles,), float64
+        Voxels from ray to ray along the axis that is interpolated, at least 1.
     lanes, chunk
         As for `project`.
     """
@@ -277,7 +280,7 @@ def gather_adjoint(
     for begin in range(0, n_lines, chunk):
         for a in range(0, views.shape[0], GROUP):
             step_0, step_1, step_2, step_3 = per_element[a], per_element[a + 1], per_element[a + 2], per_element[a + 3]
-            apart_0, apart_1, apart_2, apart_3 = 1 / abs(step_0), 1 / abs(step_1), 1 / abs(step_2), 1 / abs(step_3)
+            apart_0, apart_1, apart_2, apart_3 = apart[a], apart[a + 1], apart[a + 2], apart[a + 3]
             for line in range(begin, min(begin + chunk, n_lines)):
                 start_0 = const[a] + per_line[a] * line
                 start_1 = const[a + 1] + per_line[a + 1] * line
@@ -409,7 +412,7 @@ def pack(
 
 
 @kernel
-def unpack_add(
+def unpack(
     flat: NDArray[np.float32],
     scratch: NDArray[np.float32],
     starts: NDArray[np.int64],
@@ -418,8 +421,9 @@ def unpack_add(
     n_lines: int,
     n_lanes: int,
     across: bool,
+    add: bool,
 ) -> None:
-    """Add scaled runs of the scratch to an array: the transpose of `pack`, with the same parameters."""
+    """Write scaled runs of the scratch to an array, or add them: the transpose of `pack`, with the same parameters."""
     tile = scratch.shape[2]
     source = scratch.reshape(-1)
     length, run_step, value_step = _run_steps(scratch, n_lines, across)
@@ -431,6 +435,6 @@ def unpack_add(
                 to = np.uint64(starts[run] + lane * lane_stride + left)
                 at = np.uint64(PAD * tile + run * run_step + left * value_step + lane)
                 for _ in range(count):
-                    flat[to] += scale * source[at]
+                    flat[to] = scale * source[at] + (flat[to] if add else np.float32(0.0))
                     at += np.uint64(value_step)
                     to += np.uint64(1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -53,7 +53,7 @@ class NumbaEngine:
         self.threads = threads
         self._rows = RowResampling(self._row_positions(), volume_shape[0])
         self._directions = _joseph_directions(geometry, volume_shape, voxel_size_nm, origin_nm)
-        self._adjoint_directions = [_inverse(direction) for direction in self._directions]
+        self._adjoint_directions = _gathered(self._directions, volume_shape)
 
     def project(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map a volume (z, y, x) in C order to views (angle, z, u)."""
@@ -80,13 +80,13 @@ class NumbaEngine:
         direction = _backprojection_direction(
             self.geometry, self.volume_shape, self.voxel_size_nm, self.origin_nm, weights
         )
-        out = np.zeros(self.volume_shape, np.float32)
+        out = np.empty(self.volume_shape, np.float32)
         self._blocks(out.shape[0], lambda block: block.backproject(out, views, direction), [direction])
         return out
 
     def _project(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
         n_angles, _, columns = self.geometry.shape
-        out = np.zeros((n_angles, volume.shape[0], columns), np.float32)
+        out = np.empty((n_angles, volume.shape[0], columns), np.float32)
         directions = self._directions
         self._blocks(volume.shape[0], lambda block: block.project(out, volume, directions), directions)
         return out
@@ -110,12 +110,13 @@ class NumbaEngine:
         tile = 32 if slices >= 16 else 8
         starts = range(0, slices, tile)
         workers = max(1, min(self.threads, len(starts)))
+        queue = iter(starts)  # one for all workers: who is slowed down takes fewer
         line_cells = max(direction.slab_cells for direction in directions)
         view_cells = max(direction.view_cells for direction in directions)
 
-        def worker(i: int) -> None:
+        def worker(_: int) -> None:
             slab, views = _aligned(line_cells * tile), _aligned(view_cells * tile)
-            for begin in starts[i::workers]:
+            for begin in queue:
                 work(_Block(begin, min(tile, slices - begin), tile, slab, views))
 
         _in_threads(worker, workers, workers)
@@ -130,7 +131,7 @@ class _Direction:
 
     `const + per_line * line + per_element * element` is the position that `_lines` describes; `scale` multiplies the
     views. Lines are rows of a slice, or its columns if it is transposed. Views are padded to a multiple of
-    `view_group`. `inverse`: positions are columns among the rays that cross the elements, for `gather_adjoint`.
+    `view_group`. With `apart`, positions are columns and what is apart are rays, as `gather_adjoint` takes them.
     """
 
     angles: NDArray[np.int64]
@@ -143,7 +144,7 @@ class _Direction:
     elements: int
     transposed: bool
     view_group: int = 1
-    inverse: bool = False
+    apart: NDArray[np.float64] | None = None
 
     @property
     def slab_shape(self) -> tuple[int, int]:
@@ -178,25 +179,29 @@ class _Block:
             _lines.pack(slab, volume.reshape(-1), *self._volume_layout(volume, direction))
             views[:] = 0
             _lines.project(views, slab, *self._positions(direction))
-            _lines.unpack_add(out.reshape(-1), views, *self._view_layout(out, direction))
+            _lines.unpack(out.reshape(-1), views, *self._view_layout(out, direction), False)
 
     def adjoint(
         self, out: NDArray[np.float32], views_in: NDArray[np.float32], directions: Sequence[_Direction]
     ) -> None:
-        for direction in directions:
+        for i, direction in enumerate(directions):
             slab, views = self._scratch(direction)
             _lines.pack(views, views_in.reshape(-1), *self._view_layout(views_in, direction))
             slab[:] = 0
-            transpose = _lines.gather_adjoint if direction.inverse else _lines.project_adjoint
-            transpose(slab, views, *self._positions(direction))
-            _lines.unpack_add(out.reshape(-1), slab, *self._volume_layout(out, direction))
+            const, per_line, per_element, lanes, chunk = self._positions(direction)
+            if direction.apart is None:
+                _lines.project_adjoint(slab, views, const, per_line, per_element, lanes, chunk)
+            else:
+                apart = _filled(direction.apart, const.size, 1.0)
+                _lines.gather_adjoint(slab, views, const, per_line, per_element, apart, lanes, chunk)
+            _lines.unpack(out.reshape(-1), slab, *self._volume_layout(out, direction), i > 0)
 
     def backproject(self, out: NDArray[np.float32], views_in: NDArray[np.float32], direction: _Direction) -> None:
         slab, views = self._scratch(direction)
         _lines.pack(views, views_in.reshape(-1), *self._view_layout(views_in, direction))
         slab[:] = 0
         _lines.backproject(slab, views, *self._positions(direction))
-        _lines.unpack_add(out.reshape(-1), slab, *self._volume_layout(out, direction))
+        _lines.unpack(out.reshape(-1), slab, *self._volume_layout(out, direction), False)
 
     def _scratch(self, direction: _Direction) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         slab = self.slab_buffer[: direction.slab_cells * self.tile].reshape(*direction.slab_shape, self.tile)
@@ -207,11 +212,9 @@ class _Block:
         self, direction: _Direction
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], tuple[int, ...], int]:
         # Angles beyond the last fill up a group: their views are zero, wherever they look.
-        surplus = direction.view_shape[0] - direction.angles.size
-        const, per_line, per_element = (
-            np.concatenate([table, np.full(surplus, filling)])
-            for table, filling in ((direction.const, 0.0), (direction.per_line, 0.0), (direction.per_element, 1.0))
-        )
+        count = direction.view_shape[0]
+        const, per_line = _filled(direction.const, count, 0.0), _filled(direction.per_line, count, 0.0)
+        per_element = _filled(direction.per_element, count, 1.0)
         line_bytes = direction.slab_shape[1] * self.tile * 4
         chunk = max(1, _CACHE_BYTES // (line_bytes * GROUP)) * GROUP
         return const, per_line, per_element, (0,) * self.tile, chunk
@@ -266,19 +269,33 @@ def _joseph_directions(
     return directions
 
 
-def _inverse(direction: _Direction) -> _Direction:
-    """Return where the elements lie among the rays, if no more than two rays can reach an element."""
-    step = direction.per_element
-    if np.abs(step).min() < 1 - 1e-9:
-        return direction
-    return replace(
-        direction,
-        const=-direction.const / step,
-        per_line=-direction.per_line / step,
-        per_element=1 / step,
-        view_group=GROUP,
-        inverse=True,
-    )
+def _gathered(directions: list[_Direction], shape: tuple[int, int, int]) -> list[_Direction]:
+    """Return one direction with all views, by where a voxel lies among the rays, if at most two rays reach a voxel.
+
+    Where a ray of column `j` crosses `const + per_line * line + per_element * j`, a voxel lies at column
+    `(element - const - per_line * line) / per_element`, which is linear in both of its coordinates.
+    """
+    steps = np.concatenate([direction.per_element for direction in directions])
+    if np.abs(steps).min() < 1 - 1e-9:
+        return directions
+    along = np.concatenate([1 / direction.per_element for direction in directions])
+    across = np.concatenate([-direction.per_line / direction.per_element for direction in directions])
+    transposed = np.concatenate([np.full(direction.angles.size, direction.transposed) for direction in directions])
+    return [
+        _Direction(
+            angles=np.concatenate([direction.angles for direction in directions]),
+            const=np.concatenate([-direction.const / direction.per_element for direction in directions]),
+            per_line=np.where(transposed, along, across),
+            per_element=np.where(transposed, across, along),
+            scale=np.concatenate([direction.scale for direction in directions]),
+            columns=directions[0].columns,
+            lines=shape[1],
+            elements=shape[2],
+            transposed=False,
+            view_group=GROUP,
+            apart=np.abs(steps),
+        )
+    ]
 
 
 def _backprojection_direction(
@@ -308,6 +325,10 @@ def _backprojection_direction(
         transposed=False,
         view_group=GROUP,
     )
+
+
+def _filled(table: NDArray[np.float64], size: int, filling: float) -> NDArray[np.float64]:
+    return np.concatenate([table, np.full(size - table.size, filling)])
 
 
 def _aligned(size: int) -> NDArray[np.float32]:

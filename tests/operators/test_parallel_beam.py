@@ -179,6 +179,25 @@ def test_line_integrals_of_ellipses_and_their_error_falls():
         assert all(fine < 0.75 * coarse for coarse, fine in itertools.pairwise(errors)), errors
 
 
+def test_line_integrals_of_smooth_blobs_to_a_few_parts_in_ten_thousand():
+    """Gaussians have no edges to voxelise: what is left is the error of interpolation, which falls with n^2."""
+    angles = np.array([0, 10, 45, 61.3, 90, 118, 135, 170, -33, 260])
+    rng = np.random.default_rng(7)
+    centres, widths = rng.uniform(-0.4, 0.4, (5, 2)), rng.uniform(0.05, 0.12, 5)
+    theta = np.deg2rad(angles)[:, None]
+    errors = []
+    for n in (64, 128, 256):
+        axis = (np.arange(n) - (n - 1) / 2) * 2 / n
+        x, exact = np.zeros((1, n, n)), np.zeros((angles.size, n))
+        for (cx, cy), width in zip(centres, widths, strict=True):
+            x += np.exp(-((axis[None] - cx) ** 2 + (axis[:, None] - cy) ** 2) / (2 * width**2))
+            distance = axis - (cx * np.cos(theta) + cy * np.sin(theta))
+            exact += width * np.sqrt(2 * np.pi) * np.exp(-(distance**2) / (2 * width**2))
+        errors.append(relative(beam(angles, columns=n, pixel=2000 / n)(x)[:, 0], exact))
+    assert errors[-1] < 1e-3
+    assert all(fine < 0.3 * coarse for coarse, fine in itertools.pairwise(errors)), errors
+
+
 def test_offsets_origin_and_another_voxel_against_line_integrals():
     shapes = ellipses(np.random.default_rng(5))
     angles = np.array([0, 25, 45, 80, 90, 140, -60])
