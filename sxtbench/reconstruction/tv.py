@@ -19,7 +19,7 @@ _GRADIENT_NORM = np.sqrt(12.0)  # bound of the norm of 3-D forward differences
 # Dual over primal step. It changes how fast the minimum comes, not which: measured for photon weights on flat grids,
 # where diagonal preconditioning was no faster; without weights 1 would be better.
 _BALANCE = np.sqrt(10.0)
-_POWER_ITERATIONS = 20
+_POWER_ITERATIONS = 10
 _SAFETY = 1.02  # the power iteration comes from below
 
 
@@ -42,7 +42,7 @@ def tv(
     chi-square, and `weight` is in units of 1 / LAC: with a noisier tilt series the same weight smooths more.
 
     The method is that of Chambolle and Pock with constant steps: the gradient is scaled to the norm of `W^(1/2) A`, and
-    the norm of both together is found by a power iteration (seeded; 20 applications of `A` and `A.T`).
+    the norm of both together is bounded from a power iteration (seeded; 10 applications of `A` and `A.T`).
 
     Parameters
     ----------
