@@ -83,7 +83,8 @@ def _add(group: zarr.Group, name: str, array: NDArray[Any], dimensions: Sequence
         dtype=array.dtype,
         chunks=chunks,
         shards=shards,
-        compressors=BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"),
+        # Level 5 takes 1.6 times as long and saves 3 %.
+        compressors=BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
         fill_value=0,
         dimension_names=None if dimensions is None else list(dimensions),
     )
