@@ -346,8 +346,9 @@ def _best(run: Callable[[], Any], work: float) -> float:
 
 
 _CHILD = """
-import resource, sys, time
+import sys, time
 import numpy as np
+from sxtbench.benchmark.environment import peak_memory_mb
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators import ParallelBeam
 size, n_angles = int(sys.argv[1]), int(sys.argv[2])
@@ -358,10 +359,9 @@ small = ParallelGeometry(angles_deg=[0, 60], columns=32, slices=16, pixel_size_n
 start = time.perf_counter()
 ParallelBeam(small, (16, 32, 32))(np.ones((16, 32, 32), np.float32))
 ready = time.perf_counter() - start
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory_mb()
 views = ParallelBeam(geometry, volume.shape)(volume)
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(ready, (after - before) * 1024 - views.nbytes)
+print(ready, (peak_memory_mb() - before) * 1e6 - views.nbytes)
 """
 
 

@@ -34,3 +34,11 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 of 32 slices, scaled" in table
     assert "of the L2 bound" in table
     assert any("round 1 of 1" in line for line in said)
+
+
+def test_the_memory_is_that_of_the_measured_process() -> None:
+    """Linux counts what a parent held before exec in `ru_maxrss`, which hid a projection's scratch."""
+    held = np.ones(2**26, np.float32)
+    ready, extra = bench._in_a_process(192, 8)
+    assert held.nbytes > extra > 2**21
+    assert ready > 0
