@@ -42,6 +42,8 @@ def table(task: str, tier: str) -> str:
 
 
 def _text(value: float, metric: str) -> str:
+    if value != value:
+        return "-"
     return f"{value:.{min(get_metric(metric).digits, 3)}f}"
 
 
