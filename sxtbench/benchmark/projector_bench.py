@@ -116,7 +116,10 @@ def projector_table(sizes: list[int], n_angles: int, report: Report | None = Non
 
 
 def _cell(seconds: float | None, ours: float) -> str:
-    return "" if seconds is None else f"{seconds:.3g} ({seconds / ours:.2g}x)"
+    if seconds is None:
+        return ""
+    ratio = seconds / ours
+    return f"{seconds:.3g} ({ratio:.1f}x)" if ratio < 10 else f"{seconds:.3g} ({ratio:.0f}x)"
 
 
 def _geometry(size: int, n_angles: int, slices: int) -> ParallelGeometry:

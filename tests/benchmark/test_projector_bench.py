@@ -30,7 +30,7 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     table = bench.projector_table([16, 32], 6, said.append)
     assert "| 16 | sxtbench (numba) |" in table
-    assert "(1x)" in table
+    assert "(1.0x)" in table
     assert "1 of 32 slices, scaled" in table
     assert "of the L2 bound" in table
     assert any("round 1 of 1" in line for line in said)
