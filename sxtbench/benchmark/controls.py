@@ -21,7 +21,6 @@ class Oracle:
 
     name = "oracle"
     description = "Control: the truth."
-    sees_targets = True
 
     def predict(self, sample: "Sample") -> NDArray[Any]:
         """Return the target."""
@@ -33,7 +32,6 @@ class Trivial:
 
     name = "trivial"
     description = "Control: background everywhere, or one LAC everywhere, the mean of the scored region over train."
-    sees_targets = False
     fits = ("volume",)
 
     def __init__(self) -> None:
@@ -56,7 +54,6 @@ class OracleStop:
 
     name = "oracle-stop"
     description = "Control: the baseline cgne, each sample stopped at its best iteration against the truth."
-    sees_targets = True
 
     def __init__(self, most_iterations: int = 60, patience: int = 5) -> None:
         self.most_iterations, self.patience = most_iterations, patience
@@ -90,3 +87,6 @@ class OracleStop:
 
 CONTROLS = {control.name: control for control in (Oracle, OracleStop, Trivial)}
 """Classes by name."""
+
+SEE_TARGETS = (Oracle, OracleStop)
+"""The only classes that are handed samples with targets."""

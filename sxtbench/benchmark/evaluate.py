@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.benchmark.answer import Answer, check_answer
-from sxtbench.benchmark.controls import CONTROLS, TRUTH
+from sxtbench.benchmark.controls import SEE_TARGETS, TRUTH
 from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
 from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample
 from sxtbench.benchmark.result import Axis, Environment, Preview, Resources, Result, Row, WallTime, aggregate, rows_of
@@ -167,7 +167,7 @@ def _predict_all(
     progress: Report | None,
 ) -> dict[str, Any]:
     """Predict what is not there yet; return the statement of how."""
-    dataset = dataset.with_targets if isinstance(method, tuple(CONTROLS.values())) else dataset
+    dataset = dataset.with_targets if isinstance(method, SEE_TARGETS) else dataset
     resumed = any(has(sample_id) for sample_id in dataset.ids)
     fit_seconds = None
     if not all(has(sample_id) for sample_id in dataset.ids) and learns(method, task.protocol.answer.kinds[0]):

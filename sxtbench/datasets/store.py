@@ -135,7 +135,8 @@ def read_array(path: Path, name: str) -> NDArray[Any]:
 def rounded(volume: NDArray[np.float32], step_exponent: int) -> NDArray[np.float32]:
     """Round to multiples of `2 ** -step_exponent`, exactly representable, so that the bytes compress."""
     scale = np.float32(2.0**step_exponent)
-    return (np.rint(volume * scale) / scale).astype(np.float32, copy=False)
+    nearest: NDArray[np.float32] = np.rint(volume * scale) / scale
+    return nearest.astype(np.float32, copy=False)
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
