@@ -84,19 +84,3 @@ def descend(
                 after = min(max(before - gain * (slope[k, j, i] - divergence), least), most)
                 ahead[k, j, i] = np.float32(2) * after - before
                 x[k, j, i] = after
-
-
-@kernel
-def variation(x: Volume, begin: int, end: int) -> float:
-    """Sum of the lengths of the gradient over slices `[begin, end)`, in double."""
-    depth, height, width = x.shape
-    total = 0.0
-    for k in range(begin, end):
-        for j in range(height):
-            for i in range(width):
-                here = x[k, j, i]
-                a = x[k + 1, j, i] - here if k + 1 < depth else np.float32(0)
-                b = x[k, j + 1, i] - here if j + 1 < height else np.float32(0)
-                c = x[k, j, i + 1] - here if i + 1 < width else np.float32(0)
-                total += np.sqrt(np.float64(a) * a + np.float64(b) * b + np.float64(c) * c)
-    return total
