@@ -1,6 +1,8 @@
 """Label ids, the same in every task of the suite (PROTOCOL 2), with names and display colours."""
 
 BACKGROUND, CYTOPLASM, VACUOLE, DROPLET = 0, 1, 2, 3
+NUCLEUS, NUCLEOLUS, MITOCHONDRION, ENDOPLASMIC_RETICULUM, ENDOSOME = 4, 5, 6, 7, 8
+BACTERIUM, GLASS = 9, 10
 FIDUCIAL, UNLABELLED = 11, 255
 
 NAMES = {

@@ -23,14 +23,40 @@ GREY_WINDOW = (0.0, 0.8)
 """Black and white of slices of LAC, 1/um: from vacuum to just above a lipid droplet."""
 
 
+ABSORBANCE_WINDOW = (0.5, 3.0)
+"""Black and white of projections of a capillary."""
+
 _ERROR_WINDOW = 0.2
 
 
 def slice_png(kind: str, array: ArrayLike, path: str | Path) -> Path:
-    """Write a slice of an answer or a target: `labels` in colours, `volume` in grey."""
+    """Write a slice of an answer or a target: `labels` in colours, `volume` and `projections` in grey."""
     if kind == "labels":
         return label_slice_png(array, path)
-    return grey_slice_png(array, path, low=GREY_WINDOW[0], high=GREY_WINDOW[1])
+    low, high = ABSORBANCE_WINDOW if kind == "projections" else GREY_WINDOW
+    return grey_slice_png(array, path, low=low, high=high)
+
+
+def sinogram(views: NDArray[np.float32], shifts_px: NDArray[np.float64], row: int) -> NDArray[np.float32]:
+    """Return one row of every view, each view moved by its shift.
+
+    Parameters
+    ----------
+    views : ndarray, shape (n_views, z, u), float32, absorbance
+        A tilt series.
+    shifts_px : ndarray, shape (n_views, 2), float, pixels
+        Shift (dz, du) to apply to each view.
+    row : int
+        Which row is returned.
+
+    Returns
+    -------
+    ndarray, shape (n_views, u), float32, absorbance
+    """
+    from scipy.ndimage import shift
+
+    moved = [shift(view, by, order=1, mode="nearest")[row] for view, by in zip(views, shifts_px, strict=True)]
+    return np.asarray(moved, np.float32)
 
 
 def label_slice_png(labels: ArrayLike, path: str | Path, *, size: int = 256) -> Path:

@@ -19,6 +19,14 @@ STAGES = {
     "misalignment": 8,
     "illumination": 9,
     "counts": 10,
+    "region": 11,
+    "interior_counts": 12,
+    "full_counts": 13,
+    "interior_thinned": 14,
+    "full_thinned": 15,
+    "interior_360_counts": 16,
+    "full_360_counts": 17,
+    "misalignment_360": 18,
 }
 
 

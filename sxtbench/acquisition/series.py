@@ -3,7 +3,7 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -79,6 +79,8 @@ class TiltSeries:
         Edge of a detector pixel in the object plane.
     energy_ev : float, eV
         Photon energy.
+    column_offset_px : ndarray, shape (n_angles,), float64, detector pixels, optional
+        Where the detector's centre lies in each view (`ParallelGeometry`), where that is not the rotation axis.
     """
 
     counts: NDArray[np.uint32]
@@ -86,6 +88,7 @@ class TiltSeries:
     angles_deg: NDArray[np.float64]
     pixel_size_nm: float
     energy_ev: float
+    column_offset_px: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n = self.counts.shape[0]
@@ -105,18 +108,22 @@ class TiltSeries:
         """Geometry at the nominal angles."""
         _, slices, columns = self.counts.shape
         return ParallelGeometry(
-            angles_deg=self.angles_deg, columns=columns, slices=slices, pixel_size_nm=self.pixel_size_nm
+            angles_deg=self.angles_deg,
+            columns=columns,
+            slices=slices,
+            pixel_size_nm=self.pixel_size_nm,
+            column_offset_px=0.0 if self.column_offset_px is None else self.column_offset_px,
         )
 
     def select(self, indices: ArrayLike) -> "TiltSeries":
         """Return the series of some of the views."""
         chosen = np.asarray(indices)
-        return TiltSeries(
+        return replace(
+            self,
             counts=self.counts[chosen],
             incident_photons=self.incident_photons[chosen],
             angles_deg=self.angles_deg[chosen],
-            pixel_size_nm=self.pixel_size_nm,
-            energy_ev=self.energy_ev,
+            column_offset_px=None if self.column_offset_px is None else self.column_offset_px[chosen],
         )
 
 

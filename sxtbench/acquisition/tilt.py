@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from sxtbench.distributions import Distribution, Parameters
+from sxtbench.errors import InputError
 
 _TOLERANCE_DEG = 1e-6
 
@@ -116,6 +117,33 @@ def select_range(
     if tilt_range_deg >= full_range_deg - _TOLERANCE_DEG:
         return np.arange(nominal.size)
     return np.flatnonzero(np.abs(nominal - offset_deg) <= tilt_range_deg / 2 + _TOLERANCE_DEG)
+
+
+def full_rotation_deg(n: int, *, mirror_images: bool = False) -> NDArray[np.float64]:
+    """Return the angles of a specimen that can be turned all round, in steps of 180 / n.
+
+    Parameters
+    ----------
+    n : int
+        Views.
+    mirror_images : bool
+        Over a whole turn: every second direction is seen from the other side, so that the views of the second half turn
+        lie between those of the first. Out of focus, and with a beam that fades, the two sides differ.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64, degrees
+        Ascending, from 0.
+
+    Examples
+    --------
+    >>> full_rotation_deg(4).tolist(), full_rotation_deg(4, mirror_images=True).tolist()
+    ([0.0, 45.0, 90.0, 135.0], [0.0, 90.0, 225.0, 315.0])
+    """
+    if n < 1:
+        raise InputError(f"a scan has {n} views, expected at least 1")
+    directions = np.arange(n, dtype=np.float64) * (180.0 / n)
+    return np.concatenate([directions[::2], directions[1::2] + 180.0]) if mirror_images else directions
 
 
 def _keep(n: int, share: float, longest: int, rng: np.random.Generator) -> NDArray[np.bool_]:

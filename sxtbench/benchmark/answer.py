@@ -7,17 +7,19 @@ from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
 
-Answer = NDArray[np.uint8] | NDArray[np.float32]
+Answer = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
 
 
 def check_answer(answer: Any, *, kind: str, shape: tuple[int, ...], classes: tuple[int, ...], where: str) -> Answer:
-    """Return an answer in its own dtype (labels uint8, volume float32), or raise with one line that says what is wrong.
+    """Return an answer in its own dtype, or raise with one line that says what is wrong.
+
+    Labels become uint8, volumes float32, shifts float64.
 
     Parameters
     ----------
-    answer : ndarray, shape (z, y, x)
+    answer : ndarray, shape (z, y, x), or of shifts (n_views, 2)
         What a method returned, or what stood in a file.
-    kind : {"labels", "volume"}
+    kind : {"labels", "volume", "shifts"}
         What the task asks for.
     shape : tuple of int
         The shape that is right.
@@ -37,7 +39,16 @@ def check_answer(answer: Any, *, kind: str, shape: tuple[int, ...], classes: tup
         raise InputError(f"{where}: prediction has shape {answer.shape}, expected {shape}")
     if kind == "labels":
         return _labels(answer, classes, where)
-    return _volume(answer, where)
+    return _shifts(answer, where) if kind == "shifts" else _volume(answer, where)
+
+
+def _shifts(answer: NDArray[Any], where: str) -> NDArray[np.float64]:
+    if not np.issubdtype(answer.dtype, np.floating):
+        raise InputError(f"{where}: prediction has dtype {answer.dtype}, expected shifts in pixels as a float dtype")
+    bad = int(np.count_nonzero(~np.isfinite(answer).all(axis=1)))
+    if bad:
+        raise InputError(f"{where}: prediction holds NaN or infinity in {bad} views, expected finite shifts in pixels")
+    return answer.astype(np.float64, copy=False)
 
 
 def _volume(answer: NDArray[Any], where: str) -> NDArray[np.float32]:

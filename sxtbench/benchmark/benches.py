@@ -7,16 +7,17 @@ from time import perf_counter
 
 from sxtbench.benchmark.environment import cpu, peak_memory_mb
 from sxtbench.benchmark.task import get_task
-from sxtbench.datasets.build import Job, reference_series, store_sample
+from sxtbench.datasets.flat_grid import record
 from sxtbench.datasets.recipe import GridParameters, Recipe
-from sxtbench.datasets.reconstruct import reconstruct
-from sxtbench.datasets.simulate import StageTimer, simulate
+from sxtbench.datasets.record import Job, write_record
+from sxtbench.datasets.simulate import StageTimer
 from sxtbench.datasets.spec import DatasetSpec
 
 
 def bench_recipe(size: int, cells: int) -> Recipe:
     """Return the full tier's recipe with `size` voxels along an edge of the same field, and a number of cells."""
     recipe = get_task("limited-angle-segmentation", "full").dataset_spec.recipe
+    assert isinstance(recipe, Recipe)
     side, edge = recipe.grid.shape[0], recipe.grid.voxel_size_nm
     grid = GridParameters(
         shape=(size, size, size),
@@ -31,11 +32,9 @@ def bench_recipe(size: int, cells: int) -> Recipe:
 
 
 def _sample(spec: DatasetSpec, index: int, timer: StageTimer) -> None:
-    simulation = simulate(spec.recipe, "study", index, timer=timer)
-    with timer("reconstruction"):
-        volumes = {"fbp": reconstruct("fbp", spec, reference_series(spec, simulation))}
-    with timer("storage"), TemporaryDirectory() as folder:
-        store_sample(Job(spec, "study", index, Path(folder)), simulation, volumes)
+    with TemporaryDirectory() as folder:
+        job = Job(spec=spec, split="study", index=index, folder=Path(folder))
+        write_record(job, record(job, timer), timer)
 
 
 def simulate_table(size: int, cells: list[int]) -> str:

@@ -12,7 +12,7 @@ from sxtbench.datasets.recipe import read_yaml
 if TYPE_CHECKING:
     from sxtbench.datasets.dataset import Dataset, Sample
 
-TRUTH = {"labels": "labels", "volume": "lac"}
+TRUTH = {"labels": "labels", "volume": "lac", "shifts": "true_shifts_px"}
 """The target that an answer of each kind is compared with."""
 
 
@@ -28,10 +28,10 @@ class Oracle:
 
 
 class Trivial:
-    """The empty answer: background everywhere, or the constant LAC with the least mean square error on train."""
+    """The empty answer: background everywhere, no shifts, or the LAC with the least mean square error on train."""
 
     name = "trivial"
-    description = "Control: background everywhere, or one LAC everywhere, the mean of the scored region over train."
+    description = "Control: background everywhere, no shifts, or one LAC, the mean of the scored region over train."
     fits = ("volume",)
 
     def __init__(self) -> None:
@@ -39,13 +39,15 @@ class Trivial:
 
     def fit(self, train: "Dataset", validation: "Dataset", *, seed: int) -> None:
         """Find the constant LAC."""
-        values = [s.targets["lac"][s.targets[train.spec.region]] for s in train.at_reference]
+        values = [s.targets["lac"][s.scored_region] for s in train.at_reference]
         self._lac = float(np.concatenate(values).mean(dtype=np.float64))
 
     def predict(self, sample: "Sample") -> NDArray[Any]:
         """Return the constant."""
         if sample.metadata["answer"] == "labels":
             return np.zeros(sample.shape, np.uint8)
+        if sample.metadata["answer"] == "shifts":
+            return np.zeros(sample.answer_shape, np.float64)
         return np.full(sample.shape, self._lac, np.float32)
 
 

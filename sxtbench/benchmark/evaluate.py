@@ -21,7 +21,7 @@ from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Dataset, Sample
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path, require_writable, write_text
-from sxtbench.pictures import slice_png
+from sxtbench.pictures import sinogram, slice_png
 
 Report = Callable[[str], None]
 STATEMENT = "predictions.json"
@@ -153,7 +153,11 @@ def checked(task: Task, sample: Sample, answer: Any) -> Answer:
     """Return an answer to a sample as the task wants it, or raise with one line."""
     wanted = task.protocol.answer
     return check_answer(
-        answer, kind=wanted.kinds[0], shape=sample.shape, classes=wanted.classes, where=f"{task.name}/{sample.id}"
+        answer,
+        kind=wanted.kinds[0],
+        shape=sample.answer_shape,
+        classes=wanted.classes,
+        where=f"{task.name}/{sample.id}",
     )
 
 
@@ -280,15 +284,23 @@ def write_previews(result: Result, task: Task, dataset: Dataset, load: Callable[
         Where the PNGs go.
     """
     sample = dataset.at_reference.with_targets[0]
-    middle = sample.shape[0] // 2
-    stem = f"{sample.id}-z{middle}"
     name = result.method.name
     kind = task.protocol.answer.kinds[0]
+    truth, found = sample.targets[TRUTH[kind]], load(sample.id)
+    if kind == "shifts":
+        views = sample.series["interior"].projections
+        middle = views.shape[1] // 2
+        stem, caption = f"{sample.id}-row{middle}", f"row {middle} of every view (angle, u)"
+        drawn = [sinogram(views, shifts, middle) for shifts in (np.zeros_like(truth), truth, found)]
+        looks = ["projections"] * 3
+    else:
+        middle = sample.shape[0] // 2
+        stem, caption = f"{sample.id}-z{middle}", f"z slice {middle} (y, x)"
+        drawn = [volume[middle] for volume in (sample.reconstructions["fbp"], truth, found)]
+        looks = ["volume", kind, kind]
     answer = f"{stem}-{file_name(name)}.png"
-    slice_png("volume", sample.reconstructions["fbp"][middle], folder / f"{stem}-input.png")
-    slice_png(kind, sample.targets[TRUTH[kind]][middle], folder / f"{stem}-truth.png")
-    slice_png(kind, load(sample.id)[middle], folder / answer)
-    caption = f"z slice {middle} (y, x)"
+    for look, picture, file in zip(looks, drawn, (f"{stem}-input.png", f"{stem}-truth.png", answer), strict=True):
+        slice_png(look, picture, folder / file)
     previews = (
         Preview(file=f"{stem}-input.png", kind="input", sample=sample.id, caption=caption),
         Preview(file=f"{stem}-truth.png", kind="truth", sample=sample.id, caption=caption),

@@ -37,6 +37,7 @@ class _Words:
     """What the task's file tells beside the score."""
 
     summary: str
+    notes: tuple[str, ...] = ()
     columns: tuple[str, ...]
     controls: tuple[str, ...]
     answer: str
@@ -69,6 +70,7 @@ def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
         "task": result.task,
         "title": re.sub("(?<!limited)(?<!low)-", " ", result.task).capitalize(),
         "summary": words.summary,
+        "notes": words.notes,
         "version": result.version,
         "tier": result.tier,
         "split": result.split,
@@ -136,6 +138,7 @@ def _words(entries: Sequence[Entry]) -> _Words:
         return _Words(summary="", columns=tuple(METRICS), controls=CONTROLS, answer=answer)
     return _Words(
         summary=content.report.summary,
+        notes=content.report.notes,
         columns=content.report.columns,
         controls=tuple(dict.fromkeys((*content.report.controls, *CONTROLS))),
         answer=content.protocol.answer.kinds[0],

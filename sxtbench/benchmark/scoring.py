@@ -7,7 +7,7 @@ from sxtbench.benchmark.answer import Answer
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Sample
 from sxtbench.geometry import ParallelGeometry
-from sxtbench.metrics import data_consistency, psnr_lac
+from sxtbench.metrics import data_consistency, psnr_lac, score_interior, score_shifts
 from sxtbench.metrics.registry import Score, score_labels
 from sxtbench.metrics.volume import score_volume
 from sxtbench.operators import ParallelBeam
@@ -22,7 +22,7 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
         Says what is scored where.
     sample : Sample
         With its targets.
-    answer : ndarray, shape (z, y, x)
+    answer : ndarray, shape (z, y, x), or of shifts (n_views, 2)
         Checked by `check_answer`.
 
     Returns
@@ -31,6 +31,19 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
         (metric id, class or None, value), the primary among them; NaN where undefined.
     """
     targets = sample.targets
+    if task.protocol.answer.kinds[0] == "shifts":
+        views = sample.series["interior"]
+        return score_shifts(answer, targets["true_shifts_px"], views.angles_deg, pixel_size_nm=views.pixel_size_nm)
+    if task.protocol.region == "roi":
+        return score_interior(
+            answer,
+            targets["lac"],
+            sample.scored_region,
+            targets["labels"],
+            voxel_size_nm=sample.voxel_size_nm,
+            centre_um=sample.metadata["region_centre_um"],
+            width_um=sample.metadata["region_width_um"],
+        )
     if task.protocol.answer.kinds[0] == "labels":
         return score_labels(
             answer, targets["labels"], sample.region, task.protocol.primary.classes, nucleus=targets["nucleus"]
@@ -40,7 +53,7 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
     scores = score_volume(
         volume,
         targets["lac"],
-        targets[task.protocol.region],
+        sample.scored_region,
         targets["labels"],
         voxel_size_nm=sample.voxel_size_nm,
         angles_deg=series.angles_deg,
@@ -51,7 +64,7 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
 def score_primary(task: Task, sample: Sample, answer: Answer) -> float:
     """Return the primary metric alone, in the task's unit: what a search over constants needs."""
     if task.protocol.answer.kinds[0] == "volume":
-        return psnr_lac(answer, sample.targets["lac"], sample.targets[task.protocol.region])
+        return psnr_lac(answer, sample.targets["lac"], sample.scored_region)
     return next(value for metric, _, value in score_sample(task, sample, answer) if metric == task.protocol.primary.id)
 
 

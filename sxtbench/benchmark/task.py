@@ -21,8 +21,10 @@ from sxtbench.hashing import sha256_json
 class Reconstructions(Parameters):
     """Reference reconstructions that a sample offers, with their pinned settings."""
 
-    fbp: dict[str, Any]
-    cgne: dict[str, dict[str, Any]] = Field(description="keyword arguments by name, each a value by tier")
+    fbp: dict[str, Any] | None = None
+    cgne: dict[str, dict[str, Any]] | None = Field(
+        default=None, description="keyword arguments by name, each a value by tier"
+    )
 
 
 class Input(Parameters):
@@ -63,7 +65,7 @@ class Protocol(Parameters):
     data: str | None = Field(default=None, description="the task whose dataset this one uses, where not its own")
     input: Input
     answer: Answer
-    region: Literal["cyl", "cell_halo"]
+    region: Literal["cyl", "cell_halo", "roi", "views"]
     primary: Primary
     axes: dict[str, Axis]
     tiers: dict[str, Tier]
@@ -74,9 +76,10 @@ class Report(Parameters):
 
     title: str
     summary: str
+    notes: tuple[str, ...] = Field(default=(), description="sentences that a reader of the scores must know")
     columns: tuple[str, ...]
     controls: tuple[str, ...]
-    demo: tuple[str, ...] = Field(default=(), description="methods that the demo runs; all where empty")
+    demo: tuple[str, ...] = Field(default=(), description="methods that the demo runs; none: not in the demo")
 
 
 class TaskFile(Parameters):
@@ -123,7 +126,7 @@ class Task:
         """SHA-256 of the protocol, restricted to this tier, and of the tier's recipe."""
         protocol = self.protocol.model_dump(mode="json", exclude={"data"} if self.protocol.data is None else None)
         protocol["tiers"] = {self.tier: protocol["tiers"][self.tier]}
-        cgne = protocol["input"]["reconstructions"]["cgne"]
+        cgne = protocol["input"]["reconstructions"]["cgne"] or {}
         protocol["input"]["reconstructions"]["cgne"] = {name: by_tier[self.tier] for name, by_tier in cgne.items()}
         return sha256_json({"protocol": protocol, "recipe": self.dataset_spec.recipe.hash})
 
@@ -168,7 +171,7 @@ def list_tasks() -> list[str]:
     """Return the names of the tasks that ship with this version.
 
     >>> list_tasks()
-    ['limited-angle-reconstruction', 'limited-angle-segmentation']
+    ['interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation', 'projection-alignment']
     """
     return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
 
@@ -223,7 +226,9 @@ def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: 
         sizes={"train": sizes.train, "validation": sizes.validation, "test": sizes.test},
         axes=protocol.axes,
         fbp=reconstructions.fbp,
-        cgne={key: by_tier[tier] for key, by_tier in reconstructions.cgne.items()},
+        cgne=None
+        if reconstructions.cgne is None
+        else {key: by_tier[tier] for key, by_tier in reconstructions.cgne.items()},
         suffix=suffix,
         region=protocol.region,
         answer=protocol.answer.kinds[0],

@@ -103,7 +103,7 @@ def tune(
     current: Constants = dict(tiers.get(task.tier) or list(tiers.values())[-1])
     current.pop("levels", None)
     if "voxel_size_nm" in current:
-        current["voxel_size_nm"] = task.dataset_spec.recipe.grid.voxel_size_nm
+        current["voxel_size_nm"] = task.dataset_spec.recipe.voxel_size_nm
     validation = task.dataset("validation", targets=True)
     spec = task.dataset_spec
     found: list[Tuned] = []

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, show
+from sxtbench.cli import bench, board, compare, data, demo, methods, show, study
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ compare.register(app)
 data.register(app)
 show.register(app)
 bench.register(app)
+study.register(app)
 board.register(app)
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 if TYPE_CHECKING:
     from sxtbench.benchmark.task import Task
@@ -50,6 +58,21 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[str], No
             bar.update(task, advance=1, item=item)
 
         yield done
+        bar.update(task, item="")
+
+
+@contextmanager
+def working(description: str) -> Iterator[Callable[[str], None]]:
+    """Show the time that has passed on stderr and yield a function that takes what is being done."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[item]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(description, total=None, item="")
+        yield lambda item: bar.update(task, item=item)
         bar.update(task, item="")
 
 

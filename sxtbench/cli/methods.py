@@ -26,10 +26,10 @@ def tasks() -> None:
         typer.echo(f"{name}@{task.protocol.version}: {task.report.title}")
         typer.echo(f"  {task.report.summary}")
         for tier, sizes in task.protocol.tiers.items():
-            grid = get_task(name, tier).dataset_spec.recipe.grid
-            side = " x ".join(map(str, grid.shape))
+            data = get_task(name, tier).dataset_spec.recipe
+            sides = " or ".join(" x ".join(map(str, shape)) for shape in data.shapes)
             typer.echo(
-                f"  {tier:<6} {side} voxels of {grid.voxel_size_nm:g} nm, "
+                f"  {tier:<6} {sides} voxels of {data.voxel_size_nm:g} nm, "
                 f"{sizes.train}/{sizes.validation}/{sizes.test} specimens (train/validation/test)"
             )
 

@@ -57,7 +57,7 @@ def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | Non
         wanted = task.protocol.answer
         found = np.load(file, allow_pickle=False)
         answers[folder.resolve().name] = check_answer(
-            found, kind=wanted.kinds[0], shape=sample.shape, classes=wanted.classes, where=str(file)
+            found, kind=wanted.kinds[0], shape=sample.answer_shape, classes=wanted.classes, where=str(file)
         )
     condition = ", ".join(f"{axis} {level:g}" for axis, level in sample.condition.items())
     comparison_figure(

@@ -8,162 +8,48 @@ import json
 import platform
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sxtbench.acquisition.series import TiltSeries
-from sxtbench.acquisition.tilt import select_range
 from sxtbench.content import content_folder
-from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
-from sxtbench.datasets.simulate import Simulation, simulate
-from sxtbench.datasets.spec import DatasetSpec, fingerprint, group_id
-from sxtbench.datasets.store import Hierarchy, Volume, rounded, write_hierarchy, write_table
+from sxtbench.datasets import capillary, flat_grid
+from sxtbench.datasets.recipe import AnyRecipe, Recipe
+from sxtbench.datasets.record import Job, write_record
+from sxtbench.datasets.spec import DatasetSpec, fingerprint
+from sxtbench.datasets.store import write_table
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
-from sxtbench.hashing import canonical_json, sha256_arrays, sha256_file
-from sxtbench.metrics.regions import cell_halo
-from sxtbench.pictures import slice_png
+from sxtbench.hashing import canonical_json, sha256_file
 
 VERSION = "1.1.0"
 _STATEMENT = "dataset.json"
 _ROWS = ".build"
 _CHECKSUMS = "SHA256SUMS"
 
-LAC_STEP_EXPONENT = 13
-"""The stored truth is rounded to multiples of 2^-13 1/um: just above the floor of the scored PSNR (1e-4/um)."""
-
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One specimen to make."""
-
-    spec: DatasetSpec
-    split: str
-    index: int
-    folder: Path
-
-
-def content_arrays(simulation: Simulation) -> dict[str, Any]:
-    """Return the arrays that the content hash of a sample covers."""
-    return {
-        "labels": simulation.specimen.labels,
-        "counts": simulation.exposure.series.counts,
-        "incident_photons": simulation.exposure.series.incident_photons,
-        "angles_deg": simulation.exposure.series.angles_deg,
-        "true_angles_deg": simulation.exposure.true_angles_deg,
-    }
-
-
-def reference_series(spec: DatasetSpec, simulation: Simulation) -> TiltSeries:
-    """Return the tilts of the reference level."""
-    exposure = simulation.exposure
-    full = spec.recipe.acquisition.tilt.range_deg
-    kept = select_range(
-        exposure.series.angles_deg,
-        offset_deg=exposure.tilt_offset_deg,
-        tilt_range_deg=spec.reference.get("tilt_range_deg", full),
-        full_range_deg=full,
-    )
-    return exposure.series.select(kept)
-
-
-def store_sample(
-    job: Job, simulation: Simulation, reconstructions: Mapping[str, NDArray[np.float32]]
-) -> dict[str, Any]:
-    """Write the files of one simulated sample and return its row of the manifest.
-
-    Parameters
-    ----------
-    job : Job
-        Which sample it is and where it goes.
-    simulation : Simulation
-        The sample.
-    reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
-        Of the reference level, by name; `fbp` is among them.
-    """
-    spec, folder, group = job.spec, job.folder, group_id(job.split, job.index)
-    series, exposure, specimen = simulation.exposure.series, simulation.exposure, simulation.specimen
-    edge_um = spec.recipe.grid.voxel_size_nm / 1000
-    names = {
-        "input_path": f"inputs/{job.split}/{group}.zarr.zip",
-        "target_path": f"targets/{job.split}/{group}.zarr.zip",
-        "objects_path": f"targets/{job.split}/{group}.objects.parquet",
-    }
-    write_hierarchy(
-        folder / names["input_path"],
-        Hierarchy(
-            arrays={
-                "tilt_series/main/counts": series.counts,
-                "tilt_series/main/projections": series.projections,
-                "tilt_series/main/incident_photons": series.incident_photons,
-                "tilt_series/main/angles_deg": series.angles_deg,
-            },
-            volumes={
-                f"reconstructions/{name}": Volume(rounded(volume, RECONSTRUCTION_STEP_EXPONENT), edge_um, "1/um")
-                for name, volume in reconstructions.items()
-            },
-            attributes={
-                "id": group,
-                "pixel_size_nm": series.pixel_size_nm,
-                "energy_ev": series.energy_ev,
-                "tilt_range_centre_deg": exposure.tilt_offset_deg,
-                "floored_share": exposure.floored_share,
-            },
-        ),
-    )
-    masks = {**specimen.masks, **simulation.artefacts}
-    masks["cell_halo"] = cell_halo(specimen.labels, simulation.artefacts, spec.recipe.grid.voxel_size_nm)
-    write_hierarchy(
-        folder / names["target_path"],
-        Hierarchy(
-            arrays={"true_angles_deg": exposure.true_angles_deg, "true_shifts_px": exposure.true_shifts_px},
-            volumes={
-                "lac": Volume(rounded(simulation.lac, LAC_STEP_EXPONENT), edge_um, "1/um"),
-                "labels": Volume(specimen.labels, edge_um),
-                **{f"masks/{name}": Volume(mask.astype(np.uint8), edge_um) for name, mask in masks.items()},
-            },
-            attributes={"id": group, "ice_thickness_um": simulation.ice_thickness_um},
-        ),
-    )
-    write_table(folder / names["objects_path"], specimen.objects)
-    middle = specimen.labels.shape[0] // 2
-    preview = f"previews/{job.split}/{group}.png"
-    slice_png("volume", reconstructions["fbp"][middle], folder / preview)
-    content = content_arrays(simulation)
-    return {
-        "group": group,
-        "content_sha256": sha256_arrays(content),
-        "labels_sha256": sha256_arrays({"labels": specimen.labels}),
-        **{key.replace("path", "sha256"): sha256_file(folder / name) for key, name in names.items()},
-        **names,
-        "views": len(series.angles_deg),
-        "floored_share": exposure.floored_share,
-        "preview": preview,
-    }
 
 
 def _produce(job: Job) -> str:
     """Simulate and store one specimen; its row is the last thing written."""
-    simulation = simulate(job.spec.recipe, job.split, job.index)
-    series = reference_series(job.spec, simulation)
-    volumes = {name: reconstruct(name, job.spec, series) for name in job.spec.stored_reconstructions}
-    row = store_sample(job, simulation, volumes)
+    row = write_record(job, family_of(job.spec.recipe).record(job))
     write_text(_row_path(job), canonical_json(row))
-    return group_id(job.split, job.index)
+    return job.group
+
+
+def family_of(recipe: AnyRecipe) -> ModuleType:
+    """Return the module that simulates a recipe's family: `record(job)` and `content(recipe, split, index)`."""
+    return flat_grid if isinstance(recipe, Recipe) else capillary
 
 
 def _row_path(job: Job) -> Path:
-    return job.folder / _ROWS / f"{group_id(job.split, job.index)}.json"
+    return job.folder / _ROWS / f"{job.group}.json"
 
 
 def _identity(spec: DatasetSpec) -> dict[str, Any]:
@@ -173,7 +59,7 @@ def _identity(spec: DatasetSpec) -> dict[str, Any]:
         "tier": spec.tier,
         "data_major": spec.recipe.data_major,
         "recipe_sha256": spec.recipe.hash,
-        "reconstructions": {"fbp": spec.fbp},
+        "reconstructions": {"fbp": spec.fbp} if spec.fbp is not None else {},
     }
 
 
@@ -285,7 +171,12 @@ def _require_splits(spec: DatasetSpec, splits: Sequence[str]) -> None:
 
 def _missing(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> list[Job]:
     stated = read_statement(folder)["splits"]
-    jobs = [Job(spec, split, i, folder) for split in splits if split not in stated for i in range(spec.sizes[split])]
+    jobs = [
+        Job(spec=spec, split=split, index=index, folder=folder)
+        for split in splits
+        if split not in stated
+        for index in range(spec.sizes[split])
+    ]
     return [job for job in jobs if not _row_path(job).is_file()]
 
 
@@ -309,9 +200,10 @@ def _leave_ctrl_c() -> None:
 def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
     rows = []
     content = {}
-    grid, acquisition = spec.recipe.grid, spec.recipe.acquisition
     for index in range(spec.sizes[split]):
-        stored = json.loads(_row_path(Job(spec, split, index, folder)).read_text(encoding="utf-8"))
+        stored = json.loads(
+            _row_path(Job(spec=spec, split=split, index=index, folder=folder)).read_text(encoding="utf-8")
+        )
         content[stored["group"]] = stored["content_sha256"]
         picture = {"bytes": (folder / stored["preview"]).read_bytes(), "path": stored["preview"]}
         for condition in spec.conditions():
@@ -324,10 +216,8 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
                     **{f"condition_{axis}": level for axis, level in condition.items()},
                     "twin_of": None,
                     "calibration_id": None,
-                    "shape_zyx": list(grid.shape),
-                    "voxel_size_nm": grid.voxel_size_nm,
-                    "pixel_size_nm": grid.voxel_size_nm,
-                    "energy_ev": acquisition.energy_ev,
+                    "voxel_size_nm": spec.recipe.voxel_size_nm,
+                    "energy_ev": spec.recipe.acquisition.energy_ev,
                     "stored_views": stored["views"],
                     **{k: v for k, v in stored.items() if k not in ("group", "views", "preview")},
                     "preview": picture if condition == spec.reference else None,

@@ -1,5 +1,6 @@
 """Datasets as a method sees them: samples with their tilt series, reconstructions and, where asked for, targets."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.datasets.build import build, read_statement
-from sxtbench.datasets.conditions import derive
+from sxtbench.datasets.conditions import MIRROR_IMAGES, derive
+from sxtbench.datasets.recipe import Recipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
+from sxtbench.datasets.record import read_series
 from sxtbench.datasets.spec import Condition, DatasetSpec, fingerprint
 from sxtbench.datasets.store import open_hierarchy, read_array, rounded
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path
 from sxtbench.hashing import sha256_json
-from sxtbench.metrics.regions import cylinder
+from sxtbench.labels import GLASS
+from sxtbench.metrics.regions import SCORED_SHARE, cylinder, interior_cylinder
 
 
 def home() -> Path:
@@ -65,15 +69,19 @@ class Sample:
         Voxels of the volume to answer with, (z, y, x).
     voxel_size_nm : float
         Edge of a voxel, nm.
+    answer_shape : tuple of int
+        Shape of the answer: `shape`, or (n_views, 2) where shifts are asked for.
     region : ndarray, shape (z, y, x), bool, or None
-        Where answers are scored; None where that depends on the truth (`cell_halo`, in the targets).
+        Where answers are scored; None where that depends on the truth (`cell_halo`, in the targets) or where no volume
+        is asked for. Of an interior scan: the region's cylinder, from which scoring leaves glass out.
     metadata : dict
-        Dataset, tier, the kind of answer that is asked for, share of pixels at the count floor.
+        Dataset, tier, the kind of answer that is asked for, share of pixels at the count floor; of an interior scan
+        `region_centre_um`, (y, x) from the rotation axis, and `region_width_um`.
     series : mapping of TiltSeries
-        Tilt series by name; `tilt_series` is the only or `main` one.
+        Tilt series by name: `main`, or `interior` and `full`. `tilt_series` is the only one.
     reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
-        `fbp` and `cgne`: stored at the reference level (`cgne` not in full), else computed at the first access; what
-        `cgne` costs is paid once, it is kept on disk.
+        `fbp` and `cgne`, where the task offers them: stored at the reference level (`cgne` not in full), else computed
+        at the first access; what `cgne` costs is paid once, it is kept on disk.
     """
 
     def __init__(self, dataset: "Dataset", row: Mapping[str, Any]) -> None:
@@ -92,42 +100,77 @@ class Sample:
             "answer": self._spec.answer,
             "floored_share": float(row["floored_share"]),
         }
+        if row.get("region_y_um") is not None:
+            share = self.condition.get("region", getattr(self._spec.recipe, "region_share", math.nan))
+            self.metadata["region_centre_um"] = float(row["region_y_um"]), float(row["region_x_um"])
+            self.metadata["region_width_um"] = share * width * self.voxel_size_nm / 1000
+        offered = {"fbp": (self._spec.fbp, self._fbp), "cgne": (self._spec.cgne, self._cgne)}
         self.reconstructions: Mapping[str, NDArray[np.float32]] = _Lazy(
-            {"fbp": self._fbp, "cgne": self._cgne}, f"{self.id}: reconstructions"
+            {name: maker for name, (settings, maker) in offered.items() if settings is not None},
+            f"{self.id}: reconstructions",
         )
 
     def __repr__(self) -> str:
         return f"Sample({self.id!r}, shape={self.shape}, voxel_size_nm={self.voxel_size_nm:g})"
 
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Shape of the answer."""
+        if self._spec.answer == "shifts":
+            return len(self.series["interior"].angles_deg), 2
+        return self.shape
+
     @cached_property
     def region(self) -> NDArray[np.bool_] | None:
-        """Where answers are scored, if that is no secret: the inscribed cylinder."""
-        return cylinder(self.shape) if self._spec.region == "cyl" else None
+        """Where answers are scored, if that is no secret: the inscribed cylinder, or that of the interior scan."""
+        if self._spec.region == "cyl":
+            return cylinder(self.shape)
+        return self.interior_region(SCORED_SHARE) if self._spec.region == "roi" else None
+
+    def interior_region(self, share: float) -> NDArray[np.bool_]:
+        """Return the cylinder of a share of the interior scan's width about its centre, rows near the ends left out."""
+        centre, width = self.metadata["region_centre_um"], self.metadata["region_width_um"]
+        return interior_cylinder(self.shape, self.voxel_size_nm, centre, share * width)
 
     @cached_property
-    def tilt_series(self) -> TiltSeries:
-        """The tilt series `main`, at this sample's condition."""
-        with open_hierarchy(self._folder / self._row["input_path"]) as root:
-            attributes: dict[str, Any] = root.attrs.asdict()
-            arrays = {
-                name: np.asarray(root[f"tilt_series/main/{name}"][...])  # type: ignore[index]
-                for name in ("counts", "incident_photons", "angles_deg")
-            }
-        stored = TiltSeries(
-            **arrays, pixel_size_nm=float(attributes["pixel_size_nm"]), energy_ev=float(attributes["energy_ev"])
-        )
-        return derive(
-            stored,
-            self.condition,
-            offset_deg=float(attributes["tilt_range_centre_deg"]),
-            full_range_deg=self._spec.recipe.acquisition.tilt.range_deg,
-            content_sha256=self._row["content_sha256"],
-        )
+    def scored_region(self) -> NDArray[np.bool_]:
+        """Where answers are scored, shape (z, y, x), bool. Needs targets."""
+        if self._spec.region == "cell_halo":
+            return np.asarray(self.targets["cell_halo"])
+        region = self.region
+        assert region is not None, f"{self._spec.region}: no region of a volume"
+        return region & (self.targets["labels"] != GLASS) if self._spec.region == "roi" else region
 
     @property
+    def tilt_series(self) -> TiltSeries:
+        """The only tilt series, at this sample's condition.
+
+        Raises
+        ------
+        InputError
+            Where there are several: `series` has them by name.
+        """
+        if len(self.series) > 1:
+            raise InputError(f"{self.id}: has several tilt series; use series[...] with one of {list(self.series)}")
+        return next(iter(self.series.values()))
+
+    @cached_property
     def series(self) -> dict[str, TiltSeries]:
-        """Tilt series by name."""
-        return {"main": self.tilt_series}
+        """Tilt series by name, at this sample's condition."""
+        with open_hierarchy(self._folder / self._row["input_path"]) as root:
+            attributes: dict[str, Any] = root.attrs.asdict()
+            found = read_series(root)
+        pixels, energy = attributes["pixel_size_nm"], float(attributes["energy_ev"])
+        stored = {
+            name: TiltSeries(
+                **arrays, pixel_size_nm=float(pixels[name] if isinstance(pixels, dict) else pixels), energy_ev=energy
+            )
+            for name, arrays in found.items()
+        }
+        recipe = self._spec.recipe
+        if isinstance(recipe, Recipe):
+            attributes["tilt_range_deg"] = recipe.acquisition.tilt.range_deg
+        return derive(stored, self.condition, attributes, content_sha256=self._row["content_sha256"])
 
     @cached_property
     def targets(self) -> Mapping[str, NDArray[Any]]:
@@ -145,15 +188,19 @@ class Sample:
             )
         path = self._folder / self._row["target_path"]
         with open_hierarchy(path) as root:
-            masks = sorted(root["masks"].group_keys())  # type: ignore[union-attr]
+            masks = sorted(root["masks"].group_keys()) if "masks" in root else []  # type: ignore[union-attr]
+            plain = sorted(root.array_keys())
             attributes: dict[str, Any] = root.attrs.asdict()
         makers: dict[str, Callable[[], NDArray[Any]]] = {
             "labels": lambda: read_array(path, "labels/0"),
             "lac": lambda: read_array(path, "lac/0"),
-            "true_angles_deg": lambda: read_array(path, "true_angles_deg"),
-            "true_shifts_px": lambda: read_array(path, "true_shifts_px"),
-            "ice_thickness_um": lambda: np.asarray(attributes["ice_thickness_um"], np.float64),
+            **{name: lambda name=name: read_array(path, name) for name in plain},  # type: ignore[misc]
         }
+        if "ice_thickness_um" in attributes:
+            makers["ice_thickness_um"] = lambda: np.asarray(attributes["ice_thickness_um"], np.float64)
+        if "true_shifts_px" not in plain:
+            ending = MIRROR_IMAGES if self.condition.get("sampling_deg") == 360.0 else ""
+            makers["true_shifts_px"] = lambda: read_array(path, f"true_shifts/interior{ending}")
         for name in masks:
             makers[name] = lambda name=name: read_array(path, f"masks/{name}/0").astype(bool)  # type: ignore[misc]
         return _Lazy(makers, f"{self.id}: targets")
@@ -169,7 +216,7 @@ class Sample:
 
     def _fbp(self) -> NDArray[np.float32]:
         stored = self._stored("fbp")
-        return reconstruct("fbp", self._spec, self.tilt_series) if stored is None else stored
+        return reconstruct("fbp", self._spec, self.series, self.shape) if stored is None else stored
 
     def _cgne(self) -> NDArray[np.float32]:
         stored = self._stored("cgne")
@@ -180,7 +227,7 @@ class Sample:
         if path.is_file():
             cached: NDArray[np.float32] = np.load(path)
             return cached
-        volume = rounded(reconstruct("cgne", self._spec, self.tilt_series), RECONSTRUCTION_STEP_EXPONENT)
+        volume = rounded(reconstruct("cgne", self._spec, self.series, self.shape), RECONSTRUCTION_STEP_EXPONENT)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, volume)
         return volume

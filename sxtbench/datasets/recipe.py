@@ -12,12 +12,15 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from sxtbench.acquisition.interior import PairParameters
 from sxtbench.acquisition.scene import SceneParameters
 from sxtbench.acquisition.series import AcquisitionParameters
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
 from sxtbench.hashing import sha256_json
+from sxtbench.specimens.bacteria import BacteriaParameters
+from sxtbench.specimens.mammalian import MammalianParameters
 from sxtbench.specimens.yeast import YeastParameters
 
 
@@ -51,7 +54,7 @@ class GridParameters(Parameters):
 
 
 class Recipe(Parameters):
-    """Everything that decides the bytes of a dataset, for one tier."""
+    """Everything that decides the bytes of a dataset of yeast on a flat grid, for one tier."""
 
     family: Literal["yeast"]
     scored: bool = Field(description="false for parity recipes, which never make a scored dataset")
@@ -66,6 +69,104 @@ class Recipe(Parameters):
     def hash(self) -> str:
         """SHA-256 of the canonical JSON of the recipe."""
         return sha256_json(self.model_dump(mode="json"))
+
+    @property
+    def voxel_size_nm(self) -> float:
+        """Edge of a voxel of the answer, nm."""
+        return self.grid.voxel_size_nm
+
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """Shapes (z, y, x) that answers have."""
+        return [self.grid.shape]
+
+
+class _InCapillary(Parameters):
+    """What all families in a capillary have."""
+
+    shape: tuple[int, int, int] = Field(description="voxels of the slab along (z, y, x), y = x")
+    specimen: MammalianParameters | BacteriaParameters
+
+    @model_validator(mode="after")
+    def _possible(self) -> "_InCapillary":
+        z, y, x = self.shape
+        if y != x or z < 2 or x < 16 or z % 2 or x % 2:
+            raise ValueError(f"shape is {self.shape}, expected even numbers (z, n, n), z at least 2 and n at least 16")
+        if self.specimen.capillary is None:
+            raise ValueError("specimen.capillary is missing: the exposure is set behind its bore")
+        return self
+
+    @property
+    def bore_um(self) -> float:
+        """Inner diameter of the capillary, um."""
+        assert self.specimen.capillary is not None
+        return self.specimen.capillary.bore_um
+
+
+class MammalianScene(_InCapillary):
+    """A mammalian cell in a capillary."""
+
+    specimen: MammalianParameters
+
+
+class BacteriaScene(_InCapillary):
+    """Bacteria in a capillary."""
+
+    specimen: BacteriaParameters
+
+
+class CapillaryFamilies(Parameters):
+    """The families of a dataset; specimens take turns in this order."""
+
+    mammalian: MammalianScene | None = None
+    bacteria: BacteriaScene | None = None
+
+    @property
+    def present(self) -> list[MammalianScene | BacteriaScene]:
+        """Those that are there, in order."""
+        return [scene for scene in (self.mammalian, self.bacteria) if scene is not None]
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "CapillaryFamilies":
+        if not self.present:
+            raise ValueError("name at least one of mammalian, bacteria")
+        return self
+
+
+class CapillaryRecipe(Parameters):
+    """Everything that decides the bytes of a dataset of slabs in a capillary, imaged twice, for one tier."""
+
+    family: Literal["capillary"]
+    scored: bool = Field(description="false for parity recipes, which never make a scored dataset")
+    data_major: int = Field(ge=1, description="raised when the data change meaning")
+    seed: int = Field(ge=0)
+    voxel_size_nm: float = Field(gt=0)
+    families: CapillaryFamilies
+    region_share: float = Field(gt=0, le=1, description="width of the region over the field at the reference level")
+    acquisition: PairParameters
+
+    @model_validator(mode="after")
+    def _pixels_nest(self) -> "CapillaryRecipe":
+        for scene in self.families.present:
+            if any(side % self.acquisition.full_binning for side in scene.shape):
+                raise ValueError(
+                    f"pixel sizes do not nest: {self.acquisition.full_binning} interior pixels make one of the "
+                    f"full-field scan, and the slab has {scene.shape} voxels"
+                )
+        return self
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON of the recipe."""
+        return sha256_json(self.model_dump(mode="json"))
+
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """Shapes (z, y, x) that answers have, in the order of the families."""
+        return [scene.shape for scene in self.families.present]
+
+
+AnyRecipe = Recipe | CapillaryRecipe
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +229,7 @@ def recipe_tiers(path: Path) -> list[str]:
     return list(tiers) if isinstance(tiers, dict) else []
 
 
-def load_recipe(path: Path, tier: str, *, seed: int | None = None) -> Recipe:
+def load_recipe(path: Path, tier: str, *, seed: int | None = None) -> AnyRecipe:
     """Read the recipe of one tier.
 
     Parameters
@@ -157,9 +258,13 @@ def load_recipe(path: Path, tier: str, *, seed: int | None = None) -> Recipe:
     return parse_recipe(merged, str(path))
 
 
-def parse_recipe(content: Mapping[str, Any], where: str) -> Recipe:
+def parse_recipe(content: Mapping[str, Any], where: str) -> AnyRecipe:
     """Validate the content of a recipe; `where` names it in errors."""
+    kinds: dict[Any, type[AnyRecipe]] = {"yeast": Recipe, "capillary": CapillaryRecipe}
+    family = content.get("family")
+    if family not in kinds:
+        raise InputError(f"{where}: family is {family!r}, expected one of: {', '.join(kinds)}")
     try:
-        return Recipe.model_validate(content)
+        return kinds[family].model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{where}: {one_line(error, Recipe)}") from None
+        raise InputError(f"{where}: {one_line(error, kinds[family])}") from None

@@ -1,5 +1,7 @@
 """The reference reconstructions that a sample offers, with the settings that the task pins."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,9 @@ RECONSTRUCTION_STEP_EXPONENT = 11
 """Stored reconstructions are rounded to multiples of 2^-11 1/um, far below the noise (0.067/um)."""
 
 
-def reconstruct(name: str, spec: DatasetSpec, series: TiltSeries) -> NDArray[np.float32]:
+def reconstruct(
+    name: str, spec: DatasetSpec, series: Mapping[str, TiltSeries], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
     """Return a reference reconstruction of one level, not rounded.
 
     Parameters
@@ -20,15 +24,18 @@ def reconstruct(name: str, spec: DatasetSpec, series: TiltSeries) -> NDArray[np.
     name : str
         `fbp` or `cgne`.
     spec : DatasetSpec
-        Gives the settings and the shape.
-    series : TiltSeries
-        The level's tilts.
+        Gives the settings.
+    series : mapping of TiltSeries
+        The level's tilts: `main`, or of two scans the `interior` one.
+    shape : tuple of three int
+        Voxels of the volume, (z, y, x).
 
     Returns
     -------
     ndarray, shape (z, y, x), float32, LAC in 1/um
     """
-    shape = spec.recipe.grid.shape
+    depth, height, width = shape
+    chosen = series["main"] if "main" in series else series["interior"]
     if name == "fbp":
-        return fbp(series.projections, series.geometry, volume_shape=shape, **spec.fbp)
-    return cgne_extended(series.projections, series.geometry, shape, **spec.cgne)
+        return fbp(chosen.projections, chosen.geometry, volume_shape=(depth, height, width), **(spec.fbp or {}))
+    return cgne_extended(chosen.projections, chosen.geometry, (depth, height, width), **(spec.cgne or {}))

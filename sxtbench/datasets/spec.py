@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from sxtbench.datasets.recipe import Recipe
+from sxtbench.datasets.recipe import AnyRecipe
 from sxtbench.distributions import Parameters
 from sxtbench.hashing import sha256_json
 
@@ -34,16 +34,16 @@ class DatasetSpec:
     ----------
     task, tier : str
         Names; a dataset that several tasks use bears the name of the one that owns it.
-    recipe : Recipe
+    recipe : AnyRecipe
         The recipe of this tier.
     sizes : dict of int
         Specimens a split.
     axes : dict of Axis
         Conditions; levels that are subsets or thinnings are derived on load.
-    fbp : dict
-        Keyword arguments of the stored filtered backprojection.
-    cgne : dict
-        Keyword arguments of the conjugate gradient reconstruction.
+    fbp : dict or None
+        Keyword arguments of the stored filtered backprojection; None where a sample offers none.
+    cgne : dict or None
+        Keyword arguments of the conjugate gradient reconstruction; None where a sample offers none.
     suffix : str
         Appended to the name of a dataset that is not the benchmark's own (`+seed7`).
     region, answer : str
@@ -52,11 +52,11 @@ class DatasetSpec:
 
     task: str
     tier: str
-    recipe: Recipe
+    recipe: AnyRecipe
     sizes: dict[str, int]
     axes: dict[str, Axis]
-    fbp: dict[str, Any]
-    cgne: dict[str, Any]
+    fbp: dict[str, Any] | None
+    cgne: dict[str, Any] | None
     suffix: str = ""
     region: str = "cyl"
     answer: str = "labels"
@@ -64,7 +64,8 @@ class DatasetSpec:
     @property
     def stored_reconstructions(self) -> tuple[str, ...]:
         """What is stored at the reference level; `cgne` in full takes minutes and is computed on first access."""
-        return ("fbp",) if self.tier == "full" else ("fbp", "cgne")
+        offered = {"fbp": self.fbp is not None, "cgne": self.cgne is not None and self.tier != "full"}
+        return tuple(name for name, stored in offered.items() if stored)
 
     @property
     def name(self) -> str:

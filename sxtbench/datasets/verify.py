@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from sxtbench.datasets.build import content_arrays, dataset_files, read_statement
+from sxtbench.datasets.build import dataset_files, family_of, read_statement
 from sxtbench.datasets.recipe import parse_recipe, read_yaml
-from sxtbench.datasets.simulate import simulate
-from sxtbench.datasets.store import open_hierarchy, read_array
+from sxtbench.datasets.record import stored_content
 from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_arrays, sha256_file
 
@@ -52,18 +51,6 @@ def verify(folder: Path, *, regenerate: int = 0, progress: Callable[[str], None]
     if regenerate and not damaged:
         problems += _regenerated(folder, statement, rows, regenerate, report)
     return problems
-
-
-def stored_content(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """Read the arrays that the content hash of a stored sample covers."""
-    with open_hierarchy(folder / row["input_path"]) as root:
-        content = {
-            name: np.asarray(root[f"tilt_series/main/{name}"][...])  # type: ignore[index]
-            for name in ("counts", "incident_photons", "angles_deg")
-        }
-    content["labels"] = read_array(folder / row["target_path"], "labels/0")
-    content["true_angles_deg"] = read_array(folder / row["target_path"], "true_angles_deg")
-    return content
 
 
 def _checksums(folder: Path, report: Callable[[str], None]) -> Iterator[str]:
@@ -111,9 +98,8 @@ def _regenerated(
         if seen[row["split"]] > count:
             continue
         index = int(row["group"].rpartition("-")[2])
-        simulation = simulate(recipe, row["split"], index)
+        new, old = family_of(recipe).content(recipe, row["split"], index), stored_content(folder, row)
         report(f"{row['group']} regenerated")
-        new, old = content_arrays(simulation), stored_content(folder, row)
         for name in sorted(old):
             if new[name].shape != old[name].shape or not np.array_equal(new[name], old[name]):
                 differs = np.mean(new[name] != old[name]) if new[name].shape == old[name].shape else 1.0

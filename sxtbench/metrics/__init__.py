@@ -1,7 +1,9 @@
 """Metrics: one file a family, and the registry that declares them."""
 
+from sxtbench.metrics.alignment import score_shifts
 from sxtbench.metrics.consistency import data_consistency
 from sxtbench.metrics.fidelity import affine_fit, lac_bias, lac_regression, psnr, psnr_affine, psnr_lac, rmse, ssim
+from sxtbench.metrics.interior import cupping, score_interior, slice_frc
 from sxtbench.metrics.overlap import dice, iou, share_called, union_iou
 from sxtbench.metrics.registry import Metric, get_metric, score_labels
 from sxtbench.metrics.resolution import CorrelationCurve, TransferCurve, bit_threshold, first_crossing, frc, fsc, mtf
@@ -13,6 +15,7 @@ __all__ = [
     "TransferCurve",
     "affine_fit",
     "bit_threshold",
+    "cupping",
     "data_consistency",
     "dice",
     "first_crossing",
@@ -27,9 +30,12 @@ __all__ = [
     "psnr_affine",
     "psnr_lac",
     "rmse",
+    "score_interior",
     "score_labels",
+    "score_shifts",
     "score_volume",
     "share_called",
+    "slice_frc",
     "ssim",
     "union_iou",
 ]

@@ -1,5 +1,6 @@
-"""Where a volume is scored (PROTOCOL 3): the inscribed cylinder, and the cells with a halo."""
+"""Where a volume is scored (PROTOCOL 3 and 4): the inscribed cylinder, the cells with a halo, an interior scan."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,6 +25,46 @@ def cylinder(shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     x = (np.arange(nx) - (nx - 1) / 2)[None, :]
     disc = y * y + x * x <= (min(ny, nx) / 2 - 2) ** 2
     return np.broadcast_to(disc, shape)
+
+
+SCORED_SHARE = 0.95
+"""Diameter of the scored cylinder of an interior scan over the scan's width; what is beyond is the ring."""
+
+_END_ROWS = 0.1
+
+
+def interior_cylinder(
+    shape: tuple[int, int, int], voxel_size_nm: float, centre_um: tuple[float, float], diameter_um: float
+) -> NDArray[np.bool_]:
+    """Return a cylinder along z about an interior scan's axis, rows floor(0.1 n) to ceil(0.9 n) (PROTOCOL 4).
+
+    Parameters
+    ----------
+    shape : tuple of three int
+        Voxels along (z, y, x).
+    voxel_size_nm : float
+        Edge of a voxel, nm.
+    centre_um : tuple of two float, um
+        Its axis (y, x), from the rotation axis.
+    diameter_um : float
+        Its diameter, um.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x), bool
+
+    Examples
+    --------
+    >>> interior_cylinder((10, 8, 8), 1000.0, (0.0, 1.0), 3.0).sum(axis=(1, 2)).tolist()
+    [0, 4, 4, 4, 4, 4, 4, 4, 4, 0]
+    """
+    nz, ny, nx = shape
+    y = (np.arange(ny) - (ny - 1) / 2)[:, None] * voxel_size_nm / 1000 - centre_um[0]
+    x = (np.arange(nx) - (nx - 1) / 2)[None, :] * voxel_size_nm / 1000 - centre_um[1]
+    region = np.zeros(shape, np.bool_)
+    # rounded first: 0.9 * 10 is a little more than 9
+    region[int(_END_ROWS * nz) : math.ceil(round((1 - _END_ROWS) * nz, 9))] = x * x + y * y <= (diameter_um / 2) ** 2
+    return region
 
 
 def cell_halo(

@@ -7,12 +7,15 @@ A lies in B if A reaches no farther than B in any direction, and A and B are apa
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.distributions import Distribution
+
+if TYPE_CHECKING:
+    from sxtbench.specimens.implicit import Region
 
 ELLIPSOID, CAPSULE = 0, 1
 N_DIRECTIONS = 1024
@@ -105,6 +108,8 @@ class Body:
         Standard deviation of its texture.
     shapes : tuple of Shape
         The body is their union.
+    region : Region, optional
+        Where the body is, in place of `shapes`, which then only describe it in the table of objects.
     """
 
     kind: str
@@ -113,6 +118,7 @@ class Body:
     lac_per_um: float
     texture_sd_per_um: float
     shapes: tuple[Shape, ...]
+    region: "Region | None" = None
 
 
 def ellipsoid(centre_um: ArrayLike, radii_um: ArrayLike, rotation: NDArray[np.float64] | None = None) -> Shape:

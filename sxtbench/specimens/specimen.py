@@ -53,15 +53,16 @@ class Specimen:
     bodies : ndarray, shape (z, y, x), uint16
         Instance at each voxel's centre: the `id` of the table of objects, 0 outside.
     lac : ndarray, shape (z, y, x), float32, 1/um
-        Mean LAC over the voxel where what lies outside cells counts 0: the scene is `lac + (1 - coverage) * ice`.
+        Yeast: mean LAC over the voxel where what lies outside cells counts 0: the scene is
+        `lac + (1 - coverage) * ice`. Families in a capillary: the whole scene.
     coverage : ndarray, shape (z, y, x), float32
-        Share of the voxel inside cells.
+        Share of the voxel inside cells; in a capillary, inside the bore.
     masks : dict of ndarray, shape (z, y, x), bool
-        `nucleus` and `mitochondria`, which carry the label of the cytoplasm.
+        What has no label of its own; of yeast `nucleus` and `mitochondria`, which carry the label of the cytoplasm.
     objects : list of dict
         The table of objects (`object_table`).
     half_depth_um : float, um
-        Largest |y| of any cell, whatever the grid.
+        Largest |y| of any cell, whatever the grid; in a capillary, of its wall.
     """
 
     grid: VolumeGrid
@@ -177,7 +178,8 @@ def object_table(
         `id` (from 1, as in `Specimen.bodies`), `kind`, `label`, `cell`, `z_um`, `y_um`, `x_um` (deformed centre),
         `radius_a_um`, `radius_b_um`, `radius_c_um` (undeformed semi-axes; of a tube half its path, then its radius),
         `orientation` (9 numbers: body axes as rows in (z, y, x); of a tube those of its middle piece), `lac_per_um`,
-        `volume_um3` (undeformed, with what lies inside it) and `visible_volume_um3` (deformed, on the grid, without).
+        `volume_um3` (undeformed, with what lies inside it; None for sheets and patches, whose radii are those of the
+        surface they follow) and `visible_volume_um3` (deformed, on the grid, without).
     """
     rows = []
     for number, (body, visible) in enumerate(zip(bodies, visible_um3, strict=True), 1):
@@ -185,10 +187,12 @@ def object_table(
         centre = np.mean([shape.centre_um for shape in body.shapes], axis=0)
         z, y, x = deformation.to_world(centre)[0]
         a, b, c = middle.radii_um
-        volume = sum(shape.volume_um3 for shape in body.shapes)
+        volume: float | None = sum(shape.volume_um3 for shape in body.shapes)
         if len(body.shapes) > 1:  # pieces of a tube share the balls at their joints
             a = sum(shape.radii_um[0] for shape in body.shapes)
             volume -= (len(body.shapes) - 1) * 4.0 / 3.0 * np.pi * b**3
+        if body.region is not None and len(body.region.bands) > 1:
+            volume = None
         rows.append(
             {
                 "id": number,
@@ -203,7 +207,7 @@ def object_table(
                 "radius_c_um": float(c),
                 "orientation": [float(v) for v in middle.rotation.ravel()],
                 "lac_per_um": body.lac_per_um,
-                "volume_um3": float(volume),
+                "volume_um3": None if volume is None else float(volume),
                 "visible_volume_um3": float(visible),
             }
         )

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
+from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
 from sxtbench.jit import kernel
@@ -18,6 +20,28 @@ from sxtbench.specimens.blocks import in_blocks
 # Distance, in lattice spacings, at which the autocorrelation of gradient noise falls to 1/e (measured; tested).
 CORRELATION_PER_SPACING = 0.52
 _BLOCK = 16
+
+
+class TextureParameters(Parameters):
+    """Band-limited texture.
+
+    Parameters
+    ----------
+    correlation_um : tuple of two float, um
+        Shortest and longest correlation length.
+    sd_per_um : float, 1/um
+        Standard deviation; droplets and granules have none.
+    """
+
+    correlation_um: tuple[float, float]
+    sd_per_um: float = Field(ge=0)
+
+    @field_validator("correlation_um")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError(f"correlation lengths are {value[0]} and {value[1]}, expected 0 < shortest <= longest")
+        return value
 
 
 def gradient_noise(grid: VolumeGrid, spacing_um: float, key: int, *, workers: int | None = None) -> NDArray[np.float32]:

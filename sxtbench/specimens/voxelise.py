@@ -1,8 +1,9 @@
 """Bodies to voxels: labels at voxel centres and LAC with partial volume, from one geometry and one displacement field.
 
-A later body covers an earlier one. In voxels near a surface all 27 points of a 3 x 3 x 3 raster keep their own topmost
-body, so the mean is that of the geometry however many surfaces cross there (a wall thinner than a voxel included);
-voxels farther from any surface than a Lipschitz bound allows need only their centre.
+A body is a union of shapes in the displaced space, or a region of implicit fields (`implicit`). A later body covers an
+earlier one. In voxels near a surface all 27 points of a 3 x 3 x 3 raster keep their own topmost body, so the mean is
+that of the geometry however many surfaces cross there (a wall thinner than a voxel included); voxels farther from any
+surface than a Lipschitz bound allows need only their centre.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from sxtbench.geometry import VolumeGrid
 from sxtbench.jit import exact_kernel
 from sxtbench.specimens.blocks import in_blocks
 from sxtbench.specimens.deformation import Deformation, displace_block, identity
+from sxtbench.specimens.implicit import Sampler, paint_region, part_of_block, voxel_box
 from sxtbench.specimens.shapes import CAPSULE, Body, Shape, packed
 from sxtbench.specimens.texture import add_gradient_noise, octave_key
 
@@ -108,14 +110,19 @@ def voxelise(
     field = deformation or identity()
     labels, owner = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
     lac, coverage = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
-    shapes = [shape for body in bodies for shape in body.shapes]
+    shapes = [shape for body in bodies if body.region is None for shape in body.shapes]
     boxes = _boxes(shapes, grid, field)
-    low, high = boxes[:, 0].min(axis=0, initial=2**31), boxes[:, 1].max(axis=0, initial=0)
-    if not shapes or bool((low >= high).any()):
+    regions = {
+        k: np.stack(voxel_box(body.region.bounds_um, grid)) for k, body in enumerate(bodies) if body.region is not None
+    }
+    everything = np.concatenate([boxes, *(box[None] for box in regions.values())])
+    low, high = everything[:, 0].min(axis=0, initial=2**31), everything[:, 1].max(axis=0, initial=0)
+    if not bodies or bool((low >= high).any()):
         return Voxels(labels, owner, lac, coverage, np.zeros(len(bodies)), (slice(0), slice(0), slice(0)))
     box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
 
-    ids = np.array([k + 1 for k, body in enumerate(bodies) for _ in body.shapes], np.uint16)
+    ids = np.array([k + 1 for k, body in enumerate(bodies) if body.region is None for _ in body.shapes], np.uint16)
+    runs = _runs(bodies)
     label_of = np.array([0] + [b.label for b in bodies], np.uint8)
     lac_of = np.array([0.0] + [b.lac_per_um for b in bodies], np.float64)
     sd_of = np.array([0.0] + [b.texture_sd_per_um for b in bodies], np.float64)
@@ -129,18 +136,31 @@ def voxelise(
 
     def block(first: int, last: int) -> NDArray[np.int64]:
         z, y, x = wide[0][first : last + 2], wide[1], wide[2]
-        displacement = np.empty((len(z), len(y), len(x), 3))
-        displace_block(z, y, x, field.coefficients, field.spacing_um, displacement)
+        displacement = np.zeros((len(z), len(y), len(x), 3))
+        if field.largest_um > 0:
+            displace_block(z, y, x, field.coefficients, field.spacing_um, displacement)
         here = (slice(low[0] + first, low[0] + last), *box[1:])
         size = labels[here].shape
         weight = np.empty(size, np.float32)
         count = np.zeros(len(bodies) + 1, np.int64)
-        _paint(
-            z, y, x, displacement, ids, arrays["centre"], arrays["rotation"], 1.0 / semi_axes, segment, margin,
-            boxes - low, first, edge, label_of, lac_of, sd_of,
-            labels[here], owner[here], lac[here], coverage[here], weight, np.full(size, -1, np.int32),
-            np.empty((weight.size, 27), np.uint16), count,
-        )  # fmt: skip
+        slot, raster, used = np.full(size, -1, np.int32), np.empty((weight.size, 27), np.uint16), np.zeros(1, np.int64)
+        sampler = Sampler(z, y, x)
+        for number, (start, end) in runs:
+            region = None if number is None else bodies[number].region
+            if number is None or region is None:
+                _paint(
+                    z, y, x, displacement, ids, arrays["centre"], arrays["rotation"], 1.0 / semi_axes, segment, margin,
+                    boxes - low, first, edge, start, end, owner[here], slot, raster, used,
+                )  # fmt: skip
+            else:
+                part = part_of_block(regions[number] - low, first, last)
+                paint_region(
+                    region, number + 1, part, sampler,
+                    edge_um=edge, owner=owner[here], slot=slot, raster=raster, used=used,
+                )  # fmt: skip
+        _resolve(
+            slot, raster, owner[here], label_of, lac_of, sd_of, labels[here], lac[here], coverage[here], weight, count
+        )
         if texture is not None and weight.any():
             noise = np.zeros(size, np.float32)
             share = 1.0 / np.sqrt(len(texture.spacings_um))
@@ -155,6 +175,22 @@ def voxelise(
     counts = in_blocks(block, int(high[0] - low[0]), block=_BLOCK, workers=workers)
     volumes = np.sum(counts, axis=0)[1:] * (edge**3 / 27.0)
     return Voxels(labels, owner, lac, coverage, volumes, box)
+
+
+def _runs(bodies: Sequence[Body]) -> list[tuple[int | None, tuple[int, int]]]:
+    """Painting order: a region's body by its index, or a run of shapes (first, one past last) of bodies without one."""
+    runs: list[tuple[int | None, tuple[int, int]]] = []
+    done = 0
+    for k, body in enumerate(bodies):
+        if body.region is not None:
+            runs.append((k, (done, done)))
+            continue
+        start = done
+        done += len(body.shapes)
+        if runs and runs[-1][0] is None:
+            start = runs.pop()[1][0]
+        runs.append((None, (start, done)))
+    return runs
 
 
 def _boxes(shapes: Sequence[Shape], grid: VolumeGrid, field: Deformation) -> NDArray[np.int64]:
@@ -190,26 +226,20 @@ def _paint(
     boxes: NDArray[np.int64],
     offset: int,
     edge: float,
-    label_of: NDArray[np.uint8],
-    lac_of: NDArray[np.float64],
-    sd_of: NDArray[np.float64],
-    labels: NDArray[np.uint8],
+    start: int,
+    end: int,
     owner: NDArray[np.uint16],
-    lac: NDArray[np.float32],
-    coverage: NDArray[np.float32],
-    weight: NDArray[np.float32],
     slot: NDArray[np.int32],
     raster: NDArray[np.uint16],
-    count: NDArray[np.int64],
+    used: NDArray[np.int64],
 ) -> None:
-    """Paint one block; axes and displacement have one point more on each side, for the gradient of u.
+    """Paint the shapes start .. end - 1 on one block; axes and displacement have one point more on each side.
 
     Strict IEEE order decides who owns a centre. Raster points use u and its gradient at the centre.
     """
-    n_z, n_y, n_x = labels.shape
-    used = 0
+    n_z = len(owner)
     turned = np.empty((3, 3))
-    for s in range(len(ids)):
+    for s in range(start, end):
         own, m, half = ids[s], margin[s], segment[s]
         inner = (1.0 - m) * (1.0 - m) if m < 1.0 else -1.0
         outer = (1.0 + m) * (1.0 + m)
@@ -236,8 +266,8 @@ def _paint(
                                 raster[place, p] = own
                         continue
                     if place < 0:
-                        place = used
-                        used += 1
+                        place = used[0]
+                        used[0] += 1
                         slot[k, j, i] = place
                         for p in range(27):
                             raster[place, p] = owner[k, j, i]
@@ -267,6 +297,24 @@ def _paint(
                                 p += 1
                     if f <= 1.0:
                         owner[k, j, i] = own
+
+
+@exact_kernel
+def _resolve(
+    slot: NDArray[np.int32],
+    raster: NDArray[np.uint16],
+    owner: NDArray[np.uint16],
+    label_of: NDArray[np.uint8],
+    lac_of: NDArray[np.float64],
+    sd_of: NDArray[np.float64],
+    labels: NDArray[np.uint8],
+    lac: NDArray[np.float32],
+    coverage: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    count: NDArray[np.int64],
+) -> None:
+    """Turn the owners of a painted block's points into labels, LAC, coverage, texture weights and counts of points."""
+    n_z, n_y, n_x = labels.shape
     for k in range(n_z):
         for j in range(n_y):
             for i in range(n_x):

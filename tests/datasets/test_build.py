@@ -12,6 +12,7 @@ from conftest import mini_task
 from sxtbench.acquisition.strip import project_strips
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets import build as building
+from sxtbench.datasets import flat_grid, record
 from sxtbench.datasets.build import build, dataset_files, missing_specimens
 from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
@@ -32,7 +33,7 @@ def test_a_killed_build_continues_and_ends_with_the_same_bytes(
     mini: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, folder = mini.dataset_spec, tmp_path / "killed"
-    real, made = building.write_hierarchy, []
+    real, made = record.write_hierarchy, []
 
     def dies(path: Path, content: object) -> None:
         if len(made) == 5:  # between the inputs and the targets of the third specimen
@@ -40,10 +41,10 @@ def test_a_killed_build_continues_and_ends_with_the_same_bytes(
         made.append(path)
         real(path, content)
 
-    monkeypatch.setattr(building, "write_hierarchy", dies)
+    monkeypatch.setattr(record, "write_hierarchy", dies)
     with pytest.raises(KeyboardInterrupt):
         build(spec, folder)
-    monkeypatch.setattr(building, "write_hierarchy", real)
+    monkeypatch.setattr(record, "write_hierarchy", real)
     assert missing_specimens(spec, folder, list(spec.sizes)) == 3
     build(spec, folder)
     assert mini.data is not None
@@ -134,7 +135,7 @@ def test_cgne_is_stored_at_the_reference_and_kept_on_disk_elsewhere(mini: Task, 
 def test_a_dataset_without_stored_cgne_computes_the_same(mini: Task) -> None:
     """Folders of data 1.0.0 hold no cgne, and full never does."""
     sample = mini.dataset("test")[0]
-    computed = reconstruct("cgne", mini.dataset_spec, sample.tilt_series)
+    computed = reconstruct("cgne", mini.dataset_spec, sample.series, sample.shape)
     np.testing.assert_array_equal(sample.reconstructions["cgne"], rounded(computed, RECONSTRUCTION_STEP_EXPONENT))
 
 
@@ -204,12 +205,12 @@ def test_verify_finds_a_missing_and_an_unknown_file(mini: Task, tmp_path: Path) 
 
 
 def test_verify_finds_a_specimen_in_two_splits(mini: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = building.simulate
+    real = flat_grid.simulate
 
     def leaking(recipe: object, split: str, index: int, **rest: object) -> object:
         return real(recipe, "train" if split == "test" else split, index, **rest)
 
-    monkeypatch.setattr(building, "simulate", leaking)
+    monkeypatch.setattr(flat_grid, "simulate", leaking)
     build(mini.dataset_spec, tmp_path / "leaky")
     problems = verify(tmp_path / "leaky")
     assert any("leakage: test/test-00000 and train/train-00000" in line for line in problems)

@@ -1,0 +1,92 @@
+"""A specimen on a flat grid as it is stored: simulation, reference reconstructions, truth."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sxtbench.acquisition.series import TiltSeries
+from sxtbench.acquisition.tilt import select_range
+from sxtbench.datasets.recipe import Recipe
+from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
+from sxtbench.datasets.record import Job, Record, series_arrays, series_content
+from sxtbench.datasets.simulate import Simulation, StageTimer, simulate
+from sxtbench.datasets.spec import DatasetSpec
+from sxtbench.datasets.store import Hierarchy, Volume, rounded
+from sxtbench.metrics.regions import cell_halo
+
+LAC_STEP_EXPONENT = 13
+"""The stored truth is rounded to multiples of 2^-13 1/um: just above the floor of the scored PSNR (1e-4/um)."""
+
+
+def content(recipe: Recipe, split: str, index: int) -> dict[str, NDArray[np.generic]]:
+    """Simulate one specimen and return the arrays that its content hash covers."""
+    return content_of(simulate(recipe, split, index))
+
+
+def content_of(simulation: Simulation) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays that the content hash of a simulation covers."""
+    return {
+        "labels": simulation.specimen.labels,
+        "true_angles_deg": simulation.exposure.true_angles_deg,
+        **series_content({"main": simulation.exposure.series}),
+    }
+
+
+def record(job: Job, timer: StageTimer | None = None) -> Record:
+    """Simulate one specimen and return what is stored of it."""
+    spec, timed = job.spec, timer or StageTimer()
+    recipe = spec.recipe
+    assert isinstance(recipe, Recipe)
+    simulation = simulate(recipe, job.split, job.index, timer=timed)
+    with timed("reconstruction"):
+        series = reference_series(spec, recipe, simulation)
+        volumes = {
+            name: rounded(reconstruct(name, spec, {"main": series}, recipe.grid.shape), RECONSTRUCTION_STEP_EXPONENT)
+            for name in spec.stored_reconstructions
+        }
+    exposure, specimen, edge_um = simulation.exposure, simulation.specimen, recipe.grid.voxel_size_nm / 1000
+    masks = {**specimen.masks, **simulation.artefacts}
+    masks["cell_halo"] = cell_halo(specimen.labels, simulation.artefacts, recipe.grid.voxel_size_nm)
+    return Record(
+        inputs=Hierarchy(
+            arrays=series_arrays("main", exposure.series),
+            volumes={f"reconstructions/{name}": Volume(array, edge_um, "1/um") for name, array in volumes.items()},
+            attributes={
+                "id": job.group,
+                "pixel_size_nm": exposure.series.pixel_size_nm,
+                "energy_ev": exposure.series.energy_ev,
+                "tilt_range_centre_deg": exposure.tilt_offset_deg,
+                "floored_share": exposure.floored_share,
+            },
+        ),
+        targets=Hierarchy(
+            arrays={"true_angles_deg": exposure.true_angles_deg, "true_shifts_px": exposure.true_shifts_px},
+            volumes={
+                "lac": Volume(rounded(simulation.lac, LAC_STEP_EXPONENT), edge_um, "1/um"),
+                "labels": Volume(specimen.labels, edge_um),
+                **{f"masks/{name}": Volume(mask.astype(np.uint8), edge_um) for name, mask in masks.items()},
+            },
+            attributes={"id": job.group, "ice_thickness_um": simulation.ice_thickness_um},
+        ),
+        objects=specimen.objects,
+        content=content_of(simulation),
+        preview=volumes["fbp"][specimen.labels.shape[0] // 2],
+        row={
+            "views": len(exposure.series.angles_deg),
+            "floored_share": exposure.floored_share,
+            "shape_zyx": list(recipe.grid.shape),
+            "pixel_size_nm": recipe.grid.voxel_size_nm,
+        },
+    )
+
+
+def reference_series(spec: DatasetSpec, recipe: Recipe, simulation: Simulation) -> TiltSeries:
+    """Return the tilts of the reference level."""
+    exposure = simulation.exposure
+    full = recipe.acquisition.tilt.range_deg
+    kept = select_range(
+        exposure.series.angles_deg,
+        offset_deg=exposure.tilt_offset_deg,
+        tilt_range_deg=spec.reference.get("tilt_range_deg", full),
+        full_range_deg=full,
+    )
+    return exposure.series.select(kept)
