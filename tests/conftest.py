@@ -7,7 +7,8 @@ import pytest
 
 from sxtbench.benchmark.task import Task, get_task
 from sxtbench.datasets.build import build
-from sxtbench.datasets.recipe import GridParameters
+from sxtbench.datasets.recipe import GridParameters, parse_recipe
+from sxtbench.datasets.spec import Axis
 
 SIZES = {"train": 2, "validation": 1, "test": 2}
 
@@ -35,6 +36,23 @@ def mini_volume(mini: Task) -> Task:
     task = get_task("limited-angle-reconstruction", "tiny")
     spec = replace(mini.dataset_spec, region=task.dataset_spec.region, answer=task.dataset_spec.answer)
     return replace(task, dataset_spec=spec).at(mini.data)
+
+
+def mini_pair_task(name: str) -> Task:
+    """A task on two scans with a coarser grid, fewer views and fewer specimens."""
+    task = get_task(name, "tiny")
+    content = task.dataset_spec.recipe.model_dump(mode="json")
+    content["voxel_size_nm"] = 160.0
+    for family in filter(None, content["families"].values()):
+        family["shape"] = [4, 64, 64]
+    content["acquisition"] |= {"interior_views": 20, "full_views": 20}
+    axes = {
+        "full_views": Axis(levels=(2, 5, 10), reference=5),
+        "anchors": Axis(levels=(3, 5), reference=5),
+    }
+    chosen = {axis: axes.get(axis, found) for axis, found in task.protocol.axes.items()}
+    spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, axes=chosen, suffix="+mini")
+    return replace(task, protocol=task.protocol.model_copy(update={"axes": chosen}), dataset_spec=spec)
 
 
 @pytest.fixture(autouse=True)

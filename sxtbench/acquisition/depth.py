@@ -1,4 +1,4 @@
-"""Projection through a lens of limited depth of field: each depth is blurred by its own kernel before depths are summed.
+"""Projection through a lens of limited depth of field: each depth is blurred by its own kernel, then depths are summed.
 
 A view is made in three steps. Each voxel's shadow, the exact one of `acquisition.strip`, is shared among four nodes in
 depth with the weights of a cubic B-spline. Each node's image is multiplied in Fourier space by the transfer function of
@@ -10,7 +10,7 @@ apart give the kernels of all depths to 5e-5 of the maximum.
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -75,11 +75,11 @@ def project_through_lens(
     depth_step_nm : float, optional, nm
         Distance of the nodes. None is a quarter of the depth of field; the error falls with its fourth power.
     infinite_depth_of_field : bool
-        Blur all depths by the kernel of the focal plane.
+        Blur all depths by the kernel of the focal plane, on the same window.
     threads : int, optional
         Threads; all cores by default. The result does not depend on it.
     progress : callable, optional
-        Called after each view with the number of finished ones.
+        Called with the number of finished views, after each; once where nothing is blurred or moved.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def project_through_lens(
     >>> lens = ZonePlate(outer_zone_width_nm=35, energy_ev=517)
     >>> view = project_through_lens(volume, [0], voxel_size_nm=20, columns=41, lens=lens)[0, 0]
     >>> [f"{x:.4f}" for x in view[[10, 30]]]
-    ['0.0082', '0.0015']
+    ['0.0098', '0.0018']
     """
     angles = np.asarray(angles_deg, np.float64)
     if volume.ndim != 3 or 0 in volume.shape:
@@ -129,17 +129,16 @@ def project_through_lens(
     voxel_um = voxel_size_nm / 1000
     if lens is None and shifts is None:
         sharp = project_strips(volume, angles, voxel_size_um=voxel_um, columns=columns, threads=threads)
-        for i in range(angles.size if progress else 0):
-            progress(i + 1)  # type: ignore[misc]
+        if progress:
+            progress(angles.size)
         return sharp
 
     slices, ny, nx = volume.shape
     if lens is None:
         half_width = 0
     elif half_width is None:
-        deepest = 0.0 if infinite_depth_of_field else math.hypot(ny, nx) / 2 * voxel_size_nm
-        half_width = lens.half_width(deepest, voxel_size_nm)
-    frame = _frame(slices, columns, math.ceil(math.hypot(ny, nx)) + 2, half_width, shifts, blurred=lens is not None)
+        half_width = lens.half_width(math.hypot(ny, nx) / 2 * voxel_size_nm, voxel_size_nm)
+    frame = _frame(slices, columns, math.ceil(math.hypot(ny, nx)) + 2, half_width, shifts)
     if lens is None or infinite_depth_of_field:
         flat = project_strips(volume, angles, voxel_size_um=voxel_um, columns=frame.width, threads=threads)
         kernels = np.ones((1, 1, 1)) if lens is None else lens.psf([0.0], voxel_size_nm, half_width)
@@ -185,7 +184,7 @@ class _Frame:
     top: int
 
     def transfer(self, kernels: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Transfer functions, shape (node, column frequency, row frequency), of kernels that equal their mirror images."""
+        """Transfer functions (node, column frequency, row frequency) of kernels that equal their mirror images."""
         half = kernels.shape[1] // 2
         at = np.arange(-half, half + 1)
         out = np.empty((len(kernels), self.length // 2 + 1, self.height), np.float32)
@@ -223,17 +222,15 @@ class _Frame:
         out[...] = blurred[self.first : self.first + self.columns].T
 
 
-def _frame(
-    slices: int, columns: int, shadow: int, half_width: int, shifts: NDArray[np.float64] | None, *, blurred: bool
-) -> _Frame:
+def _frame(slices: int, columns: int, shadow: int, half_width: int, shifts: NDArray[np.float64] | None) -> _Frame:
     """Plan the padding: nothing that reaches the detector is left out, and nothing wraps onto it."""
+    beside = max(0, -(-(shadow - columns) // 2))
     reach_z = reach_u = half_width
-    if shifts is not None:
+    if shifts is None:
+        beside = min(beside, half_width)
+    else:
         reach_z += math.ceil(float(np.max(np.abs(shifts[:, 0])))) + _SHIFT_MARGIN
         reach_u += math.ceil(float(np.max(np.abs(shifts[:, 1])))) + _SHIFT_MARGIN
-    beside = max(0, -(-(shadow - columns) // 2))
-    if blurred:
-        beside = min(beside, reach_u)
     width = columns + 2 * beside
     height = fft.next_fast_len(slices + 2 * reach_z)
     length = fft.next_fast_len(max(width + reach_u, 2 * half_width + 1), real=True)
@@ -334,8 +331,8 @@ def _splat_tile(
     """Add a tile (y, x, slice) to the planes (column, node and slice) of one view.
 
     The shadow of a unit square is a trapezoid with half-widths `a <= b`, so a bin's share is a difference of two
-    piecewise quadratic integrals; it reaches three bins at most. Offsets are unsigned, as numba would otherwise look for
-    negative ones at each step, and the loops would not be vectorised.
+    piecewise quadratic integrals; it reaches three bins at most. Offsets are unsigned: numba would look for negative
+    ones at each step, and the loops would not be vectorised.
     """
     ny, nx, _ = tile.shape
     slices = np.uintp(tile.shape[2])

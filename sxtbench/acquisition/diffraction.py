@@ -18,7 +18,8 @@ def point_intensity(u: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
     """Return the intensity of a point's image, 1 at the geometric focus.
 
     |2 int_0^1 J0(v rho) exp(-i u rho^2 / 2) rho d rho|^2 by Gauss-Legendre quadrature. Lommel's series for the same
-    integral cancels to nothing for u above some 60; the quadrature stays exact to rounding, as its nodes grow with u + v.
+    integral cancels to nothing for u above some 60; the quadrature stays exact to rounding, as its nodes grow with the
+    phase.
 
     Parameters
     ----------

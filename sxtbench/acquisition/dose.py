@@ -84,7 +84,7 @@ def accumulated_dose(
 
     Examples
     --------
-    >>> slab = np.ones((1, 20, 1), np.float32)  # light comes from y = 0 at 0 degrees
+    >>> slab = np.ones((1, 20, 2), np.float32)  # light comes from y = 0 at 0 degrees
     >>> [f"{x:.3f}" for x in accumulated_dose(slab, [0], voxel_size_nm=100)[0, [0, 10, 19], 0]]
     ['0.951', '0.350', '0.142']
     """
@@ -152,7 +152,9 @@ def dose_ratio(
         full += float(absorbed.sum())
         region += float((absorbed * share).sum())
     if not region > 0:
-        raise InputError(f"nothing is absorbed in the region of {columns} columns, expected one that meets the specimen")
+        raise InputError(
+            f"nothing is absorbed in the region of {columns} columns, expected one that meets the specimen"
+        )
     return full / region
 
 
@@ -161,8 +163,8 @@ def interior_photons(
 ) -> float:
     """Return the photons of an interior image that make up for full views left out, at the same dose.
 
-    I_ROI = I0 ratio (N0 - N_full) / N_ROI, equation 13. The dose of `n_full` full images at I0 and `n_interior` interior
-    ones at I_ROI is that of `n_reference` full images at I0.
+    I_ROI = I0 ratio (N0 - N_full) / N_ROI, equation 13. The dose of `n_full` full images at I0 and `n_interior`
+    interior ones at I_ROI is that of `n_reference` full images at I0.
 
     Parameters
     ----------
@@ -218,7 +220,8 @@ def published_schemes(ratio: float, columns: float) -> dict[str, tuple[Beam, ...
 
     References
     ----------
-    Ekman et al., Phys. Scr. 100 (2025) 126008, figure 4. Whether its combined scan covers 180 or 360 degrees is not said.
+    Ekman et al., Phys. Scr. 100 (2025) 126008, figure 4, which does not say whether its combined scan covers 180 or 360
+    degrees.
     """
     turn = full_rotation_deg(97, mirror_images=True)
     return {

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sxtbench.acquisition.counts import floored_share, poisson_counts, thin_counts
 from sxtbench.acquisition.depth import project_through_lens
@@ -35,6 +35,12 @@ class LensParameters(Parameters):
     outer_zone_width_nm: Annotated[float, Field(gt=0)]
     focal_length_um: Annotated[float, Field(gt=0)] | None
     monochromaticity: Annotated[float, Field(gt=0)] | None
+
+    @model_validator(mode="after")
+    def _chromatic(self) -> "LensParameters":
+        if self.monochromaticity is not None and self.focal_length_um is None:
+            raise ValueError("monochromaticity needs a focal length: focal_length_um is missing")
+        return self
 
     def at(self, energy_ev: float) -> ZonePlate:
         """Return the lens at a photon energy."""
@@ -121,6 +127,12 @@ class PairParameters(Parameters):
     full_binning: Annotated[int, Field(ge=1, le=8)]
     off_centre: OffCentreParameters | None
     jitter: JitterParameters | None
+
+    @model_validator(mode="after")
+    def _one_axis_at_a_time(self) -> "PairParameters":
+        if self.mirror_images and self.high_exposure > 1:
+            raise ValueError("mirror_images and a high_exposure above 1 are not stored together")
+        return self
 
     def interior_columns(self, columns: int) -> int:
         """Columns of the stored interior scan of a field: an even number."""

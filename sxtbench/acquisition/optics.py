@@ -1,4 +1,4 @@
-"""The lens: aperture, transfer function and point-spread function of a zone plate, and the blur in focus (PROTOCOL 1.5)."""
+"""The lens: aperture, transfer and point-spread functions of a zone plate, and the blur in focus (PROTOCOL 1.5)."""
 
 import math
 import os
@@ -19,8 +19,8 @@ _CONE = 3.0  # half width of a PSF window in radii of the out-of-focus cone of l
 _SPECTRUM_SIGMA = 3.0
 _SPECTRUM_ENERGIES = 21
 _FWHM_OF_SIGMA = 2.355  # rounded, as in the interior paper's simulation
+_FOCAL_ENERGY_EV = 550.0  # at which focal lengths are stated, those of XM-2 by the interior paper
 _XM2_FOCAL_LENGTH_UM = {35: 931.0, 60: 1916.0}
-_XM2_DESIGN_ENERGY_EV = 550.0
 
 
 def wavelength_nm(energy_ev: float) -> float:
@@ -97,7 +97,7 @@ def otf_power(frequency_per_nm: ArrayLike, cutoff_per_nm: float) -> NDArray[np.f
         - x * (60 - 5 * x**2 + 9 * x**4) / 45
         + x * angle**2
     )
-    return below / (2 * np.pi / 3 - 64 / 45)
+    return np.asarray(below / (2 * np.pi / 3 - 64 / 45))
 
 
 def frequency_of_otf_power(share: float, cutoff_per_nm: float) -> float:
@@ -127,10 +127,10 @@ class ZonePlate:
     energy_ev : float, eV
         Photon energy at which the lens works; the centre of the spectrum.
     design_energy_ev : float, optional, eV
-        Energy that fixes the numerical aperture, lambda / (2 dr), and to which the focal length belongs. By default
-        `energy_ev`, as physics has it; the interior paper takes 550 eV and works at 517.
+        Energy that fixes the numerical aperture, lambda / (2 dr). By default `energy_ev`, as physics has it; the
+        interior paper takes 550 eV and works at 517.
     focal_length_um : float, optional, um
-        Focal length at the design energy; it grows with the energy.
+        Focal length at 550 eV; it grows with the energy.
     monochromaticity : float, optional
         E / dE of the light, dE the full width at half maximum. The PSF is then an average over the spectrum.
 
@@ -176,7 +176,8 @@ class ZonePlate:
     @property
     def numerical_aperture(self) -> float:
         """Wavelength at the design energy over 2 dr."""
-        return numerical_aperture(self._design_energy_ev, self.outer_zone_width_nm)
+        design_energy_ev = self.energy_ev if self.design_energy_ev is None else self.design_energy_ev
+        return numerical_aperture(design_energy_ev, self.outer_zone_width_nm)
 
     @property
     def rayleigh_nm(self) -> float:
@@ -192,10 +193,6 @@ class ZonePlate:
     def cutoff_per_nm(self) -> float:
         """Highest spatial frequency that passes, 2 NA / lambda, cycles per nm."""
         return 2 * self.numerical_aperture / self.wavelength_nm
-
-    @property
-    def _design_energy_ev(self) -> float:
-        return self.energy_ev if self.design_energy_ev is None else self.design_energy_ev
 
     def otf(self, frequency_per_nm: ArrayLike) -> NDArray[np.float64]:
         """Return the transfer function in focus at one energy; see `incoherent_otf`."""
@@ -232,8 +229,8 @@ class ZonePlate:
 
         The intensity at pixel centres behind an ideal circular lens (`diffraction.point_intensity`), each depth and
         energy scaled to sum to 1 on its window, averaged over the spectrum: 21 energies within +-3 sigma of a Gaussian
-        of sigma = E / (2.355 monochromaticity). An energy E' sees the point at depth + f (E' - E) / E_design, with its
-        own wavelength and the numerical aperture of all; the two halves of the depth differ by 5e-4 at most for that.
+        of sigma = E / (2.355 monochromaticity). An energy E' sees the point at depth + f (E' - E) / 550 eV, with its
+        own wavelength and the numerical aperture of all. A depth and its negative differ for that, by some 5e-4.
 
         Parameters
         ----------
@@ -275,7 +272,7 @@ class ZonePlate:
         return defocused_windows(
             depths,
             wavelengths_nm=_HC_EV_NM / energies,
-            shifts_nm=(energies - self.energy_ev) / self._design_energy_ev * focal_nm,
+            shifts_nm=(energies - self.energy_ev) / _FOCAL_ENERGY_EV * focal_nm,
             weights=weights,
             numerical_aperture=self.numerical_aperture,
             pixel_size_nm=pixel_size_nm,
@@ -301,7 +298,7 @@ def xm2(
 ) -> ZonePlate:
     """Return one of the two lenses of the microscope XM-2: 35 nm (the interior's) or 60 nm (the full field's).
 
-    Focal lengths are 931 and 1916 um at 550 eV and grow with the energy.
+    Focal lengths are 931 and 1916 um at 550 eV.
 
     Parameters
     ----------
@@ -322,12 +319,11 @@ def xm2(
     """
     if outer_zone_width_nm not in _XM2_FOCAL_LENGTH_UM:
         raise InputError(f"outer_zone_width_nm is {outer_zone_width_nm}, expected 35 or 60, the lenses of XM-2")
-    reference = energy_ev if design_energy_ev is None else design_energy_ev
     return ZonePlate(
         outer_zone_width_nm=outer_zone_width_nm,
         energy_ev=energy_ev,
         design_energy_ev=design_energy_ev,
-        focal_length_um=_XM2_FOCAL_LENGTH_UM[outer_zone_width_nm] * reference / _XM2_DESIGN_ENERGY_EV,
+        focal_length_um=_XM2_FOCAL_LENGTH_UM[outer_zone_width_nm],
         monochromaticity=monochromaticity,
     )
 

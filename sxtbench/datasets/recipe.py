@@ -146,13 +146,18 @@ class CapillaryRecipe(Parameters):
     acquisition: PairParameters
 
     @model_validator(mode="after")
-    def _pixels_nest(self) -> "CapillaryRecipe":
+    def _scans_fit(self) -> "CapillaryRecipe":
         for scene in self.families.present:
             if any(side % self.acquisition.full_binning for side in scene.shape):
                 raise ValueError(
                     f"pixel sizes do not nest: {self.acquisition.full_binning} interior pixels make one of the "
                     f"full-field scan, and the slab has {scene.shape} voxels"
                 )
+        if self.region_share > self.acquisition.interior_share:
+            raise ValueError(
+                f"region_share is {self.region_share:g}, above the widest region that is stored, "
+                f"acquisition.interior_share {self.acquisition.interior_share:g}"
+            )
         return self
 
     @property

@@ -1,5 +1,6 @@
 """Linear operators and their adjoints: the parallel beam, blur, and operators made of operators."""
 
+from sxtbench.operators.binning import Bin
 from sxtbench.operators.blur import Blur
 from sxtbench.operators.compose import Composition, Masked, Scaled
 from sxtbench.operators.halves import Half, even_odd, select_views
@@ -8,6 +9,7 @@ from sxtbench.operators.protocol import LinearOperator, check_adjoint
 from sxtbench.operators.stack import Stack
 
 __all__ = [
+    "Bin",
     "Blur",
     "Composition",
     "Half",

@@ -80,11 +80,16 @@ def overlap_ncc(
         mean_y, square_y = (_box_sums(v, rows.in_fixed, columns.in_fixed) for v in (y, y**2))
         n = np.maximum(count, 1)
         covariance = products - mean_x * mean_y / n
-        spread = np.maximum(square_x - mean_x**2 / n, 0) * np.maximum(square_y - mean_y**2 / n, 0)
-        floor = (_FLAT * n) ** 2 * np.var(x, axis=(1, 2), keepdims=True) * np.var(y, axis=(1, 2), keepdims=True)
-        sound = enough & (spread > floor)
-        np.divide(covariance, np.sqrt(spread, where=sound, out=np.ones_like(spread)), out=out[chunk], where=sound)
+        spread_x, spread_y = square_x - mean_x**2 / n, square_y - mean_y**2 / n
+        sound = enough & (spread_x > _FLAT * n * _variance(x)) & (spread_y > _FLAT * n * _variance(y))
+        spread = np.where(sound, spread_x * spread_y, 1)
+        np.divide(covariance, np.sqrt(spread), out=out[chunk], where=sound)
     return np.clip(out, -1, 1, out=out)
+
+
+def _variance(images: NDArray[np.float64]) -> NDArray[np.float64]:
+    variance: NDArray[np.float64] = images.var(axis=(1, 2), keepdims=True)
+    return variance
 
 
 class _Line:

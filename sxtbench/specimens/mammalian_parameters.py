@@ -129,7 +129,7 @@ class TubeParameters(Parameters):
     count : Count
         In a cell.
     diameter_um, length_um : Distribution, um
-        Of each tube; it ends early where there is no room.
+        Of each tube; it stays shorter where there is no room.
     segment_um : float, um
         Length of a straight piece.
     bend : float

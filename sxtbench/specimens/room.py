@@ -67,7 +67,7 @@ class Room:
     def tube(
         self, radius_um: float, length_um: float, segment_um: float, bend: float, rng: np.random.Generator
     ) -> tuple[Shape, ...]:
-        """Grow a bent tube of straight pieces through what room is left; it ends early where there is none.
+        """Grow a bent tube of straight pieces through what room is left; it stays short where both its ends find none.
 
         Parameters
         ----------
@@ -81,23 +81,29 @@ class Room:
         Returns
         -------
         tuple of Shape
-            Two or more capsules, or none.
+            Two or more capsules from end to end, or none.
         """
         n_segments = max(_FEWEST_SEGMENTS, round(length_um / segment_um))
         tip = self._place(radius_um, rng)
         if tip is None:
             return ()
-        heading = random_directions(rng, 1)[0]
         tube: list[Shape] = []
-        while len(tube) < n_segments:
-            turned = heading + bend * rng.standard_normal((_TURNS, 3)) if tube else random_directions(rng, _TURNS)
-            turned /= np.sqrt((turned**2).sum(axis=1, keepdims=True))
-            ends = tip + segment_um * turned
-            chosen = self.first_free(np.stack([ends, (tip + ends) / 2], axis=1), radius_um)
+        ways = [(tip, None), (tip, None)]  # one end, then the other where the first found no more room
+        while ways and len(tube) < n_segments:
+            (end, heading), turned = ways[0], random_directions(rng, _TURNS)
+            if heading is not None:
+                turned = heading + bend * rng.standard_normal((_TURNS, 3))
+                turned /= np.sqrt((turned**2).sum(axis=1, keepdims=True))
+            ends = end + segment_um * turned
+            chosen = self.first_free(np.stack([ends, (end + ends) / 2], axis=1), radius_um)
             if chosen is None:
-                break
-            tube.append(capsule(tip, ends[chosen], radius_um))
-            tip, heading = ends[chosen], turned[chosen]
+                ways.pop(0)
+                tube.reverse()
+                continue
+            tube.append(capsule(end, ends[chosen], radius_um))
+            if heading is None and len(ways) == 2:
+                ways[1] = (tip, -turned[chosen])
+            ways[0] = (ends[chosen], turned[chosen])
         if len(tube) < _FEWEST_SEGMENTS:
             return ()
         self._pieces = np.concatenate([self._pieces, np.array([_piece(shape) for shape in tube])])

@@ -32,7 +32,7 @@ def z_normalising_flat_field(ideal: NDArray[np.float32]) -> NDArray[np.float64]:
     >>> float(z_normalising_flat_field(np.zeros((1, 1, 4), np.float32))[0, 0, 0])
     1.0
     """
-    return np.exp(ideal.astype(np.float64)).mean(axis=2, keepdims=True)
+    return np.asarray(np.exp(ideal.astype(np.float64)).mean(axis=2, keepdims=True))
 
 
 def with_photon_noise(
@@ -56,6 +56,25 @@ def with_photon_noise(
     ndarray, shape of `absorbance`, float32
         `-ln(max(counts, 1) / (photons * flat field))`.
     """
-    light = photons * z_normalising_flat_field(ideal)
-    counts = poisson_counts(np.exp(-absorbance.astype(np.float64)) * light, key)
-    return (np.log(light) - np.log(np.maximum(counts, 1))).astype(np.float32)
+    return counted(absorbance, photons * z_normalising_flat_field(ideal), key)
+
+
+def counted(absorbance: NDArray[np.float32], incident: NDArray[np.float64], key: int) -> NDArray[np.float32]:
+    """Count photons, and return absorbance.
+
+    Parameters
+    ----------
+    absorbance : ndarray, shape (n_angles, z, u), float32
+        What the lens images.
+    incident : ndarray, broadcast to that shape, float64
+        Open-beam photons per pixel.
+    key : int
+        64-bit key of the counts.
+
+    Returns
+    -------
+    ndarray, shape of `absorbance`, float32
+        `-ln(max(counts, 1) / incident)`.
+    """
+    counts = poisson_counts(np.exp(-absorbance.astype(np.float64)) * incident, key)
+    return np.asarray(np.log(incident) - np.log(np.maximum(counts, 1)), np.float32)

@@ -157,7 +157,8 @@ def _row(setup: _Setup, A: Operator, name: str, report: Report) -> _Row:
         setup.phantom,
         setup.region,
         iterations=setup.iterations,
-        report=lambda line: report(f"{name}: {line}"),
+        report=report,
+        name=name,
     )
     report(f"{name}: null component")
     null = null_component(A, setup.phantom, setup.null_iterations)

@@ -115,7 +115,8 @@ def annular_errors(
     with np.errstate(invalid="ignore"):
         radius = np.bincount(where, far, annuli + 1)[:annuli] / count
     squares = {
-        name: np.bincount(where, (volume[inside] - truth) ** 2, annuli + 1)[:annuli] for name, volume in volumes.items()
+        name: np.bincount(where, (volume[inside] - truth) ** 2, annuli + 1)[:annuli].astype(np.float64)
+        for name, volume in volumes.items()
     }
     return AnnularErrors(radius, count, squares, peak(reference, inside))
 

@@ -10,7 +10,8 @@ from sxtbench.acquisition.depth import project_through_lens
 from sxtbench.acquisition.optics import ZonePlate, xm2
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators import ParallelBeam
-from sxtbench.studies.flat_field import with_photon_noise
+from sxtbench.studies.flat_field import z_normalising_flat_field
+from sxtbench.studies.reading import region_cylinder
 
 WINDOW_NM = 100.0
 """Half width of the paper's kernels: 5 pixels of 20 nm."""
@@ -59,9 +60,15 @@ class Bench:
         return self.tall[self.margin : self.tall.shape[0] - self.margin]
 
     @property
+    def region(self) -> NDArray[np.bool_]:
+        """The region that the paper scores, (z, y, x)."""
+        z, y, x = self.truth.shape
+        return region_cylinder((z, y, x), self.region_px)
+
+    @property
     def columns(self) -> int:
         """Columns of a full scan: the cylinder and what the lens spreads beyond it."""
-        return self.tall.shape[2] + 2 * self.margin
+        return int(self.tall.shape[2]) + 2 * self.margin
 
     def angles(self, views: int) -> NDArray[np.float64]:
         """Angles of a scan over half a turn, degrees."""
@@ -78,11 +85,11 @@ class Bench:
         )
         return ParallelBeam(geometry, (z, y, x))
 
-    def ideal(self, views: int) -> NDArray[np.float32]:
-        """Project without a lens onto a detector as wide as the slice's diagonal: what makes the paper's flat field."""
+    def light(self, views: int) -> NDArray[np.float64]:
+        """Return the paper's flat field, of a detector as wide as the slice's diagonal, (views, z, 1)."""
         seen = self.operator(views)(self.truth)
         width = int(np.ceil(np.hypot(*self.truth.shape[1:])))
-        return np.pad(seen, ((0, 0), (0, 0), (0, max(0, width - self.columns))))
+        return z_normalising_flat_field(np.pad(seen, ((0, 0), (0, 0), (0, max(0, width - self.columns)))))
 
     def image(
         self, views: int, outer_zone_width_nm: int, *, infinite_depth_of_field: bool = False
@@ -98,10 +105,6 @@ class Bench:
             infinite_depth_of_field=infinite_depth_of_field,
         )
         return seen[:, self.margin : seen.shape[1] - self.margin]
-
-    def noisy(self, absorbance: NDArray[np.float32], photons: float, key: int) -> NDArray[np.float32]:
-        """Count the photons of a full scan under the z-normalising flat field, and return absorbance."""
-        return with_photon_noise(absorbance, self.ideal(len(absorbance)), photons, key)
 
     def interior(self, scan: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut the columns of an interior scan out of a full one."""

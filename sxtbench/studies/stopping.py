@@ -45,7 +45,8 @@ def best_cgne(
     *,
     iterations: int = 100,
     nonnegative: bool = False,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    name: str = "CGNE",
 ) -> Best:
     """Reconstruct by CGNE from zero until the PSNR has not risen for more than 5 iterations; return the best iterate.
 
@@ -63,8 +64,10 @@ def best_cgne(
         At most.
     nonnegative : bool
         Projected steepest descent instead (`sxtbench.reconstruction.cgne`).
-    report : callable, optional
+    report : callable
         Told each iteration.
+    name : str
+        What it is told first.
 
     Returns
     -------
@@ -79,8 +82,7 @@ def best_cgne(
         if value > best:
             best, at = value, iteration
             np.copyto(kept, x)
-        if report is not None:
-            report(f"iteration {iteration}, {value:.2f} dB")
+        report(f"{name}: iteration {iteration}, {value:.2f} dB")
         return iteration - at > _PATIENCE
 
     cgne(A, y, iterations, nonnegative=nonnegative, callback=look)

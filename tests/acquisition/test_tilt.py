@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from sxtbench.acquisition.tilt import TiltParameters, draw_tilt_scheme, select_range
+from sxtbench.acquisition.tilt import TiltParameters, draw_tilt_scheme, full_rotation_deg, select_range
+from sxtbench.errors import InputError
 
 
 def scheme(step=2.0, **changes):
@@ -66,3 +67,19 @@ def test_a_series_that_reaches_90_degrees_is_refused():
 def test_runs_that_cannot_hold_the_losses_are_refused():
     with pytest.raises(ValueError, match="cannot lose"):
         draw_tilt_scheme(scheme(dropped_share=0.9), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("n", [1, 2, 19, 96, 97])
+def test_mirror_images_are_interlaced(n):
+    half, full = full_rotation_deg(n, mirror_images=False), full_rotation_deg(n, mirror_images=True)
+    np.testing.assert_allclose(half, np.arange(n) * 180 / n)
+    np.testing.assert_allclose(np.sort(full % 180), half, atol=1e-10)  # the same directions,
+    assert np.all(np.diff(full) > 0)
+    sides = full[np.argsort(full % 180)] >= 180
+    assert np.array_equal(sides, np.arange(n) % 2 == 1)  # by turns from both sides
+    assert full[-1] < 360
+
+
+def test_no_image_is_no_rotation():
+    with pytest.raises(InputError, match="0 views"):
+        full_rotation_deg(0, mirror_images=True)

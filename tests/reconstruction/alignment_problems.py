@@ -1,6 +1,6 @@
 """A crowded cell in a capillary, jittered interior views of it and aligned anchors: what the alignment tests solve."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import fourier_shift, gaussian_filter
@@ -22,6 +22,16 @@ class Problem:
     anchors: np.ndarray
     anchor_angles_deg: np.ndarray
     truth: np.ndarray
+    column_offset_px: np.ndarray
+
+    def with_anchors(self, count):
+        """The problem with fewer of its anchors."""
+        kept = np.isin(self.anchor_angles_deg, self.angles_deg[chosen(count, len(self.angles_deg))])
+        return replace(self, anchors=self.anchors[kept], anchor_angles_deg=self.anchor_angles_deg[kept])
+
+    def error(self, shifts):
+        """Mean distance from the true shifts, pixels."""
+        return float(np.hypot(*(shifts - self.truth).T).mean())
 
 
 def chosen(anchors, views=92):
@@ -68,9 +78,9 @@ def jitter(views, width, rng):
 
 
 def alignment_problem(
-    seed=0, *, pixel_nm=60.0, rows=32, anchors=19, angles_deg=None, photons=1.0, still=False, anchor_margin=False
+    seed=0, *, pixel_nm=60.0, rows=32, anchors=19, angles_deg=None, photons=1.0, centre_um=(0.0, 0.0)
 ):
-    """Make one: field 10.24 um, interior 3.84 um, lenses of 35 and 60 nm (in focus everywhere)."""
+    """Make one: field 10.24 um, interior 3.84 um about `centre_um` (y, x), lenses of 35 and 60 nm, all in focus."""
     rng = np.random.default_rng(seed)
     angles = np.arange(92) * 180 / 92 if angles_deg is None else np.asarray(angles_deg, float)
     views, pixel_um = len(angles), pixel_nm / 1000
@@ -78,22 +88,22 @@ def alignment_problem(
     margin = int(np.ceil(REACH * width / 2)) * 2
     volume = crowded_cell((rows + 2 * margin, field, field), pixel_um, rng)
     exact = project_strips(volume.astype(np.float32), angles, voxel_size_um=pixel_um, columns=field)
-    shifts = np.zeros((views, 2)) if still else jitter(views, width, rng)
+    shifts = jitter(views, width, rng)
+    theta = np.deg2rad(angles)
+    offset = (centre_um[1] * np.cos(theta) + centre_um[0] * np.sin(theta)) / pixel_um
     sharp = np.array([
-        np.fft.ifft2(fourier_shift(np.fft.fft2(gaussian_filter(image, 17 / pixel_nm)), shift)).real
-        for image, shift in zip(exact, shifts, strict=True)
+        np.fft.ifft2(fourier_shift(np.fft.fft2(gaussian_filter(image, 17 / pixel_nm)), (dz, du - o))).real
+        for image, (dz, du), o in zip(exact, shifts, offset, strict=True)
     ])  # fmt: skip
     first = (field - width) // 2
     interior = sharp[:, margin : margin + rows, first : first + width]
     picked = chosen(anchors, views)
     full = np.array([gaussian_filter(image, 30 / pixel_nm) for image in exact[picked]])
-    if not anchor_margin:
-        full = full[:, margin : margin + rows]
-    full = full.reshape(len(full), full.shape[1] // 2, 2, field // 2, 2).mean(axis=(2, 4))
+    full = full[:, margin : margin + rows].reshape(len(full), rows // 2, 2, field // 2, 2).mean(axis=(2, 4))
     detected = DETECTED_PER_10_NM * (pixel_nm / 10) ** 2 * photons
 
     def expose(absorbance, count):
         incident = count / np.exp(-absorbance).mean()
         return -np.log(np.maximum(rng.poisson(incident * np.exp(-absorbance)), 0.5) / incident).astype(np.float32)
 
-    return Problem(expose(interior, detected), angles, expose(full, 4 * detected), angles[picked], -shifts)
+    return Problem(expose(interior, detected), angles, expose(full, 4 * detected), angles[picked], -shifts, offset)

@@ -1,12 +1,19 @@
-"""A recipe with the values of PROTOCOL 1.6-1.8 and 6 (tiny)."""
+"""Recipes: yeast with the values of PROTOCOL 1.6-1.8 and 6 (tiny), and the two capillary families of families.yaml."""
 
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from sxtbench.randomness import generator
+from sxtbench.specimens.bacteria import BacteriaParameters
+from sxtbench.specimens.mammalian import MammalianParameters
 from sxtbench.specimens.yeast import YeastParameters
+
+FAMILIES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("families.yaml").read_text(encoding="utf-8"))
 
 
 def recipe() -> dict[str, Any]:
@@ -68,9 +75,8 @@ def recipe() -> dict[str, Any]:
     }
 
 
-def changed(changes: dict[str, Any]) -> YeastParameters:
-    """Return the recipe with `{"group.key": value}` replaced."""
-    content = recipe()
+def replaced(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Replace `{"group.key": value}` in a recipe."""
     for path, value in changes.items():
         *groups, key = path.split(".")
         inner = content
@@ -78,7 +84,43 @@ def changed(changes: dict[str, Any]) -> YeastParameters:
             inner = inner[group]
         assert key in inner
         inner[key] = value
-    return YeastParameters.model_validate(content)
+    return content
+
+
+def changed(changes: dict[str, Any]) -> YeastParameters:
+    """Return the yeast recipe with `{"group.key": value}` replaced."""
+    return YeastParameters.model_validate(replaced(recipe(), changes))
+
+
+@pytest.fixture
+def mammalian() -> Any:
+    """Changes -> parameters."""
+
+    def of(changes: dict[str, Any] | None = None) -> MammalianParameters:
+        return MammalianParameters.model_validate(replaced(deepcopy(FAMILIES["mammalian"]), changes or {}))
+
+    return of
+
+
+@pytest.fixture
+def bacteria() -> Any:
+    """Changes -> parameters."""
+
+    def of(changes: dict[str, Any] | None = None) -> BacteriaParameters:
+        return BacteriaParameters.model_validate(replaced(deepcopy(FAMILIES["bacteria"]), changes or {}))
+
+    return of
+
+
+@pytest.fixture
+def tiers() -> Any:
+    """(tier, family) -> changes in the form `{"group.key": value}`."""
+
+    def of(tier: str, family: str) -> dict[str, Any]:
+        groups = FAMILIES["tiers"][tier].get(family, {})
+        return {f"{group}.{key}": value for group, keys in groups.items() for key, value in keys.items()}
+
+    return of
 
 
 @pytest.fixture
