@@ -1,8 +1,8 @@
 """Depth-dependent projection: `project_through_lens` against one kernel for each depth plane, in one run.
 
-The direct form rounds depths to planes a voxel apart, transforms every plane, and multiplies it by the transfer function
-of its own kernel. It is timed on a few views and scaled to all; setting up (kernels and their transforms) is counted in
-both.
+The direct form rounds depths to planes a voxel apart, transforms every plane, and multiplies it by the transfer
+function of its own kernel. It is timed on a few views and scaled to all; setting up (kernels and their transforms) is
+counted in both.
 
 Run: python benchmarks/depth_projection.py [size] [views] [slices] [views of the direct form]
 """
@@ -52,6 +52,7 @@ class Direct:
             list(pool.map(fill, range(0, len(depths), 64)))
 
     def view(self, angle):
+        """One view, shape (slices, columns)."""
         slices, ny, nx = self.volume.shape
         cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
         y, x = np.nonzero(self.volume.any(axis=0))

@@ -1,6 +1,7 @@
 """The image of a point behind an ideal circular lens, in and out of focus, under incoherent light."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sxtbench.jit import kernel
 
 _NODES = 120  # enough up to a phase of 120 rad; beyond, they grow with it
 _SPARE_NODES = 60
+_NODE_STEP = 40
 
 
 def point_intensity(u: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
@@ -48,9 +50,10 @@ def point_intensity(u: ArrayLike, v: ArrayLike) -> NDArray[np.float64]:
     out = np.empty((depths.size, radii.size))
     if out.size:
         phase = float(np.max(np.abs(radii))) + float(np.max(np.abs(depths))) / 2
-        nodes, weights = np.polynomial.legendre.leggauss(max(_NODES, math.ceil(phase / 2) + _SPARE_NODES))
-        rho, weights = (nodes + 1) / 2, weights / 2
-        _intensities(depths, rho**2 / 2, j0(radii[:, None] * rho) * (2 * weights * rho), out)
+        needed = math.ceil((phase / 2 + _SPARE_NODES) / _NODE_STEP) * _NODE_STEP
+        nodes, weights = _gauss_legendre(max(_NODES, needed))
+        rho = (nodes + 1) / 2
+        _intensities(depths, rho**2 / 2, j0(radii[:, None] * rho) * (weights * rho), out)
     return out
 
 
@@ -101,6 +104,12 @@ def defocused_windows(
         mean += weight * image / (image * pixels).sum(axis=1, keepdims=True)
     windows: NDArray[np.float64] = mean[:, ring.reshape(offset.size, offset.size)]
     return windows
+
+
+@lru_cache(maxsize=16)
+def _gauss_legendre(nodes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes on [-1, 1] and weights; finding them takes longer than using them."""
+    return np.polynomial.legendre.leggauss(nodes)
 
 
 @kernel

@@ -3,6 +3,7 @@
 from sxtbench.operators.binning import Bin
 from sxtbench.operators.blur import Blur
 from sxtbench.operators.compose import Composition, Masked, Scaled
+from sxtbench.operators.cropping import Crop
 from sxtbench.operators.halves import Half, even_odd, select_views
 from sxtbench.operators.parallel import ParallelBeam
 from sxtbench.operators.protocol import LinearOperator, check_adjoint
@@ -12,6 +13,7 @@ __all__ = [
     "Bin",
     "Blur",
     "Composition",
+    "Crop",
     "Half",
     "LinearOperator",
     "Masked",

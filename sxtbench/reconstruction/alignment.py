@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, optimize
+from scipy import ndimage, optimize, sparse
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from sxtbench.errors import InputError
 from sxtbench.reconstruction.ncc import Tables, overlap_ncc
@@ -17,7 +18,7 @@ _LEAST_OVERLAP = 0.25
 _ROBUST_ROUNDS = 20
 _ROBUST_PX = 0.5  # residuals below this count as noise
 _FREE = 1e-9  # weight that holds what no pair determines at zero
-_MEMORY = 30  # steps that the quasi-Newton method remembers
+_MEMORY = 20  # steps that the quasi-Newton method remembers
 
 Callback = Callable[[int, NDArray[np.float64]], object]
 
@@ -273,23 +274,26 @@ def _start(pairs: list[_Pairs], n: int) -> NDArray[np.float64]:
     """Shifts that agree with the peaks of all tables, by least absolute differences (reweighted least squares)."""
     out = np.empty((n, 2))
     found = [_peaks(kind.tables) for kind in pairs]
+    heights = np.maximum(np.concatenate([height for _, height in found]), 0)
     for axis in (0, 1):
-        equations, wanted, trust = [], [], []
-        for kind, (peak, height) in zip(pairs, found, strict=True):
-            block = np.zeros((len(kind.image), n))
-            block[np.arange(len(block)), kind.image] = 1
-            if kind.other is not None:
-                block[np.arange(len(block)), kind.other] -= kind.sign if axis else 1
-            equations.append(block)
-            wanted.append(peak[:, axis])
-            trust.append(np.maximum(height, 0))
-        matrix, target, heights = np.concatenate(equations), np.concatenate(wanted), np.concatenate(trust)
+        matrix = sparse.vstack([_differences(kind, n, axis) for kind in pairs]).tocsr()
+        target = np.concatenate([peak[:, axis] for peak, _ in found])
         weights = heights
         for _ in range(_ROBUST_ROUNDS):
-            normal = matrix.T @ (weights[:, None] * matrix) + _FREE * np.eye(n)
-            out[:, axis] = np.linalg.solve(normal, matrix.T @ (weights * target))
+            normal = matrix.T @ sparse.diags_array(weights) @ matrix + _FREE * sparse.eye_array(n)
+            out[:, axis] = sparse.linalg.spsolve(normal.tocsc(), matrix.T @ (weights * target))
             weights = heights / np.maximum(np.abs(matrix @ out[:, axis] - target), _ROBUST_PX)
     return out
+
+
+def _differences(kind: _Pairs, n: int, axis: int) -> "sparse.coo_array[np.float64]":
+    """Matrix from the shifts of all images along one axis to the relative shifts of the pairs."""
+    row, ones = np.arange(len(kind.image)), np.ones(len(kind.image))
+    if kind.other is None:
+        return sparse.coo_array((ones, (row, kind.image)), shape=(row.size, n))
+    second = -kind.sign if axis else -ones
+    places = np.concatenate([row, row]), np.concatenate([kind.image, kind.other])
+    return sparse.coo_array((np.concatenate([ones, second]), places), shape=(row.size, n))
 
 
 def _peaks(tables: Tables) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -329,14 +333,15 @@ def _maximise(
 
     if iterations == 0:
         return start
-    found = optimize.minimize(
-        loss,
-        np.concatenate([start.ravel(), np.zeros(2 if common_point else 0)]),
-        jac=True,
-        method="L-BFGS-B",
-        callback=after,
-        options={"maxiter": iterations, "maxcor": _MEMORY, "ftol": 1e-12, "gtol": 1e-6},
-    )
+    with threadpool_limits(1, user_api="blas"):  # its matrices are so small that threads only wait for each other
+        found = optimize.minimize(
+            loss,
+            np.concatenate([start.ravel(), np.zeros(2 if common_point else 0)]),
+            jac=True,
+            method="L-BFGS-B",
+            callback=after,
+            options={"maxiter": iterations, "maxcor": _MEMORY, "ftol": 1e-12, "gtol": 1e-6},
+        )
     return np.asarray(found.x[: 2 * n], np.float64).reshape(n, 2)
 
 

@@ -150,8 +150,8 @@ def fit_dual_energy(
     for c in np.linspace(low, high, _GRID):
         power = np.exp(c * log_a)
         difference = a - power
-        square = float(difference @ difference)
-        phi0 = float((b - power) @ difference) / square if square > 0 else 1.0
+        square = float(np.sum(difference**2))
+        phi0 = float(np.sum((b - power) * difference)) / square if square > 0 else 1.0
         start = np.array([np.clip(phi0, 0.0, 1.0), c])
         starts.append((float(np.sum(residuals(start) ** 2)), start))
     best = min(starts, key=lambda pair: pair[0])[1]
@@ -233,7 +233,7 @@ def fit_stray_light(i_a: ArrayLike, i_b: ArrayLike) -> StrayLightFit:
     """
     a, b = _pairs(i_a, i_b)
     centred = a - a.mean()
-    gain = float(centred @ b / (centred @ centred))
+    gain = float(np.sum(centred * b) / np.sum(centred**2))
     offset = float(b.mean() - gain * a.mean())
     return StrayLightFit(gain, offset, float(np.sqrt(np.mean((b - gain * a - offset) ** 2))))
 
@@ -262,11 +262,11 @@ def invert_stray_light(i_b: ArrayLike, gain: float, offset: float, *, least: flo
 def _standard_error(slopes: NDArray[np.float64], misfit: NDArray[np.float64]) -> float:
     """Of the second of two unknowns; infinite where the first can take its place."""
     first, second = slopes.T
-    own = float(second @ second)
-    left = own - float(first @ second) ** 2 / max(float(first @ first), np.finfo(float).tiny)
+    own = float(np.sum(second**2))
+    left = own - float(np.sum(first * second)) ** 2 / max(float(np.sum(first**2)), np.finfo(float).tiny)
     if left <= 1e-12 * own:
         return np.inf
-    return float(np.sqrt(misfit @ misfit / max(misfit.size - 2, 1) / left))
+    return float(np.sqrt(np.sum(misfit**2) / max(misfit.size - 2, 1) / left))
 
 
 def _check_model(phi0: float, c: float) -> None:

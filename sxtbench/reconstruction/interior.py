@@ -7,12 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
-from sxtbench.operators import Bin, Blur, LinearOperator, ParallelBeam, Scaled, Stack
+from sxtbench.operators import Bin, Blur, Crop, LinearOperator, ParallelBeam, Scaled, Stack
 from sxtbench.reconstruction._blocks import blocks_of, is_stacked
 from sxtbench.reconstruction.fbp import fbp
 
 Shape = tuple[int, int, int]
 _NESTS = 1e-6
+_REACH = 1.3  # of a Gaussian's width at half maximum: three standard deviations
 
 
 def scan_operator(
@@ -70,24 +71,30 @@ def scan_operator(
             f"{name} has no common frame with the volume: {rows} rows of {geometry.pixel_size_nm:g} nm, expected "
             f"{volume_shape[0]} slices of {voxel_size_nm:g} nm"
         )
-    fine = ParallelGeometry(
-        angles_deg=geometry.angles_deg,
-        columns=columns * factor,
-        slices=rows * factor,
-        pixel_size_nm=voxel_size_nm,
-        column_offset_px=np.asarray(geometry.column_offset_px) * factor,
-        slice_offset_px=np.asarray(geometry.slice_offset_px) * factor,
-    )
-    beyond = float(np.abs(fine.column_offset_px).max()) + fine.columns / 2 - max(volume_shape[1:]) / 2
+    offset = np.asarray(geometry.column_offset_px) * factor
+    beyond = float(np.abs(offset).max()) + columns * factor / 2 - max(volume_shape[1:]) / 2
     if beyond > 1:
         raise InputError(
             f"{name}: the region lies outside the field of view: its detector reaches {beyond * voxel_size_nm:.0f} nm "
             f"beyond a field of {max(volume_shape[1:]) * voxel_size_nm:g} nm"
         )
+    # what lies beside a truncated detector reaches it through the lens
+    margin = 0 if blur_nm is None else int(np.ceil(_REACH * blur_nm / voxel_size_nm))
+    fine = ParallelGeometry(
+        angles_deg=geometry.angles_deg,
+        columns=columns * factor + 2 * margin,
+        slices=rows * factor,
+        pixel_size_nm=voxel_size_nm,
+        column_offset_px=offset,
+        slice_offset_px=np.asarray(geometry.slice_offset_px) * factor,
+    )
     operator: LinearOperator = ParallelBeam(fine, volume_shape, voxel_size_nm)
     if blur_nm is not None:
-        operator = Blur(fine.shape, fwhm_nm=blur_nm, pixel_size_nm=voxel_size_nm) @ operator
-    return operator if factor == 1 else Bin(fine.shape, factor) @ operator
+        blurred = Blur(fine.shape, fwhm_nm=blur_nm, pixel_size_nm=voxel_size_nm) @ operator
+        operator = Crop(fine.shape, margin) @ blurred
+    if factor == 1:
+        return operator
+    return Bin((views, rows * factor, columns * factor), factor) @ operator
 
 
 def pair_operator(

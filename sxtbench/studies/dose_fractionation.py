@@ -140,9 +140,10 @@ def run(size: Size, *, source: "PhantomSource", seed: int, report: Report) -> Fi
         f"{10 * lowest / (92 * EXPERIMENT_PHOTONS):.0f} and {100 * lowest / (92 * EXPERIMENT_PHOTONS):.0f} times the "
         "experiment's, more than frozen cells stand.",
         captions={
-            "fractionation": "Ring correlation of the reconstruction with the phantom, smoothed over rings, against spatial "
-            "frequency; upper row here, lower row published. Columns: dose. At the lowest dose the curves of 101 to 881 "
-            "views lie on each other; the more photons, the more views they can serve.",
+            "fractionation": "Ring correlation of the reconstruction with the phantom, smoothed over rings, against "
+            "spatial frequency" + ("; upper row here, lower row published" if comparable else "") + ". Columns: dose. "
+            "At the lowest dose the curves of all but the fewest views lie on each other; the more photons there are, "
+            "the more views they can serve.",
             "fractionation_slices": "The middle of the central slice. Few views at the highest dose show streaks where "
             "few views at the lowest show noise.",
         },
@@ -321,7 +322,7 @@ def _published(dose: int, views: int) -> RingCorrelation | None:
 
 
 def _read(curve: RingCorrelation | None, end_per_nm: float) -> dict[str, float]:
-    """What is read from a curve; the mean up to a common frequency."""
+    """Read a curve: its 1/2 crossing, its value at 133 nm, its mean up to a common frequency."""
     if curve is None:
         return {"half_nm": np.nan, "at_133_nm": np.nan, "mean": np.nan}
     per_nm = curve.frequency / (2 * curve.pixel_size_nm)
@@ -434,8 +435,8 @@ def _text(setup: _Setup, table: pd.DataFrame, *, comparable: bool) -> str:
         shown = shown.drop(columns=[name for name in shown if str(name).startswith("published")])
     voxel, size = setup.voxel_size_nm, setup.truth.shape[1]
     compare = (
-        "The published curves are of a macrophage in a cylinder of the same width, at 20-nm voxels; means run up to the "
-        f"same frequency, 1/({2 * voxel:g} nm)."
+        "The published curves are of a macrophage in a cylinder of the same width, at 20-nm voxels; means run up to "
+        f"the same\nfrequency, 1/({2 * voxel:g} nm)."
         if comparable
         else "The cylinder is smaller than the paper's, and with it the number of views that it needs: the published "
         "curves\nare not set beside these."
@@ -444,11 +445,10 @@ def _text(setup: _Setup, table: pd.DataFrame, *, comparable: bool) -> str:
     return f"""A dose can be given in few strong images or in many weak ones. Dose fractionation says that it does not
 matter, as long as there are enough views for the detail that the photons can show.
 
-Here: a cylinder of {size} voxels of {voxel:g} nm that the cell fills, N views over 180 degrees, the sum of incident photons
-fixed (per 20-nm pixel; a larger pixel gets more by its area), the 35 nm lens with its blur in focus at all depths, the
-z-normalising flat field, Poisson counts. Reconstruction by steepest descent with negative values set to zero after
-each step, stopped at the best PSNR against the phantom, {setup.iterations} steps at most. The ring correlation is against
-the phantom, in a square in the middle of the slice, without a window, smoothed over 3 rings; it is the mean over
+Here: a cylinder of {size} voxels of {voxel:g} nm that the cell fills, N views over 180 degrees, the sum of incident
+photons fixed (per 20-nm pixel; a larger pixel gets more by its area), the 35 nm lens with its blur in focus at all
+depths, the X, stopped at the best PSNR against the phantom, {setup.iterations} steps at most. The ring correlation is
+against the phantom, in a square in the middle of the slice, without a window, smoothed over 3 rings; it is the mean over
 {setup.truth.shape[0]} slices, where the paper has one.
 
 {compare}

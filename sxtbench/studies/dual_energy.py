@@ -118,12 +118,11 @@ def run(size: Size, *, source: "PhantomSource", seed: int, report: Report) -> Fi
         },
         figures={"dual_energy": _figure(pairs, energies, stray, binned, curve)},
         checks=_checks(energies, stray, binned, curve, bias),
-        fluence=fluence_text(photons, pixel, views)
-        + f" Fits at {LEVELS[0]:g} and {LEVELS[-1]:g} times that stand beside it.",
+        fluence=f"{fluence_text(photons, pixel)} Fits at {LEVELS[0]:g} and {LEVELS[-1]:g} times that stand beside it.",
         captions={
-            "dual_energy": "a) What the second energy adds to the transmission: all pairs of pixels (grey), their mean at "
-            "equal true transmission (dots), and both models. b) What the models leave of that mean, with two standard "
-            "errors. c) Error of the absorbance before and after correction."
+            "dual_energy": "a) What the second energy adds to the transmission: all pairs of pixels (grey), their mean "
+            "at equal true transmission (dots), and both models. b) What the models leave of that mean, with two "
+            "standard errors. c) Error of the absorbance before and after correction, for light without noise."
         },
     )
 

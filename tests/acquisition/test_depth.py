@@ -40,11 +40,11 @@ def direct(volume, angle, lens, *, voxel_size_nm, columns, half_width):
     return total
 
 
-@pytest.mark.parametrize("lens", [LENS, xm2(60), ZonePlate(outer_zone_width_nm=35, energy_ev=517)])
+@pytest.mark.parametrize("lens", [LENS, ZonePlate(outer_zone_width_nm=35, energy_ev=517)])
 def test_it_is_the_direct_sum_over_voxels(lens):
     volume = points((3, 141, 61), 12)
-    views = project_through_lens(volume, [0, 33, 90, -152], voxel_size_nm=40, columns=181, lens=lens, half_width=20)
-    for view, angle in zip(views, [0, 33, 90, -152], strict=True):
+    views = project_through_lens(volume, [0, 90, -152], voxel_size_nm=40, columns=181, lens=lens, half_width=20)
+    for view, angle in zip(views, [0, 90, -152], strict=True):
         expected = direct(volume, angle, lens, voxel_size_nm=40, columns=181, half_width=20)
         assert np.abs(view - expected).max() < 1e-4 * expected.max()
 
@@ -119,6 +119,14 @@ def test_a_narrow_detector_is_the_middle_of_a_wide_one(lens, shifts, error):
     wide = project_through_lens(volume, [15, 80], columns=181, **arguments)
     narrow = project_through_lens(volume, [15, 80], columns=31, **arguments)
     np.testing.assert_allclose(narrow, wide[:, :, 75:106], rtol=0, atol=error * wide.max())
+
+
+def test_what_leaves_on_one_side_does_not_come_back_on_the_other():
+    volume = np.zeros((1, 60, 60), np.float32)
+    volume[0, 59, 59] = 1
+    view = project_through_lens(volume, [45], voxel_size_nm=20, columns=85, lens=LENS)[0, 0]
+    assert view.argmax() == 84
+    assert np.abs(view[:50]).max() < 1e-6 * view.max()
 
 
 def test_without_a_lens_it_is_the_strip_projection():

@@ -183,8 +183,8 @@ def test_seed_threads_and_grids(bacteria: Any, stages: Any) -> None:
 
 
 def test_bad_recipes_are_refused_in_one_line(bacteria: Any, stages: Any) -> None:
-    with pytest.raises(InputError, match=r"drew 90 rods that cross a field of 0\.32 um, and no more than \d+ found"):
-        _draw(bacteria({"rods.count": 90}), stages, 0)
+    with pytest.raises(InputError, match=r"drew 30 rods that cross a field of 0\.32 um, and no more than \d+ found"):
+        _draw(bacteria({"rods.count": 30, "capillary.bore_um": 3.5}), stages, 0)
     with pytest.raises(InputError, match=r"a rod 2\.00 um wide and 1\.00 um long"):
         _draw(bacteria({"rods.width_um": 2.0, "rods.length_um": 1.0}), stages, 0)
     with pytest.raises(InputError, match=r"envelope of 0\.5 um does not fit a rod of 0\.\d\d um"):
