@@ -98,11 +98,10 @@ def run(size: Size, *, source: "PhantomSource", seed: int, report: Report) -> Fi
             pair = _scan(size, scene, parameters, seed, number)
             moved.append(float(np.hypot(*pair.true_shifts_px["interior"].T).mean()))
             aligned += _align_all(name, number, pair, size["anchors"], report)
-    views = _view_table(aligned)
-    table = _table(views)
+    table = _table(_view_table(aligned))
     return Findings(
         text=_text(table, pixel, int(size["specimens"]), float(np.mean(moved))),
-        tables={"alignment_anchors": table, "alignment_views": views},
+        tables={"alignment_anchors": table, "alignment_views": _view_table(_first(aligned))},
         figures={"alignment_anchors": _figure(aligned, table)},
         checks=_checks(table),
         fluence=f"{_PHOTONS_PER_NM2 * pixel**2:.0f} photons per {pixel:g}-nm pixel are detected behind the bore on "
@@ -276,6 +275,12 @@ def _view_table(aligned: list[_Aligned]) -> pd.DataFrame:
     )
 
 
+def _first(aligned: list[_Aligned]) -> list[_Aligned]:
+    """Return what is shown by view: the first specimen over half a turn."""
+    shown = (a for a in aligned if (a.number, a.method, a.sampling) == (0, "align", "half turn"))
+    return [a for a in shown if a.specimen == aligned[0].specimen]
+
+
 def _table(views: pd.DataFrame) -> pd.DataFrame:
     """Mean over views, then over specimens."""
     keys = ["specimen", "sampling", "method", "anchors"]
@@ -327,14 +332,14 @@ def _text(table: pd.DataFrame, pixel_nm: float, specimens: int, moved: float) ->
     shown = wide.map(lambda value: f"{value:.2f}" if isinstance(value, float) and value == value else value)
     shown.columns = pd.Index([str(name) for name in shown.columns])
     return f"""An interior scan shows a cut-out of the specimen, so that nothing in it tells where it lies. Full-field
-views, which can be aligned alone, are its anchors: each interior view is moved so that it correlates with the anchors near
-it in angle and with its neighbours (equation 14). How many anchors are enough?
+views, which can be aligned alone, are its anchors: each interior view is moved so that it correlates with the anchors
+near it in angle and with its neighbours (equation 14). How many anchors are enough?
 
-Here: {VIEWS} interior views of {pixel_nm:g}-nm pixels through the 35 nm lens, displaced by a random walk, a uniform shift
-and a few jumps ({moved:.1f} px on average), cropped from the larger field so that real rows and columns come in; anchors through
-the 60 nm lens on pixels twice as large; both with their depths of field and with photon noise. The suite's mammalian cells
-and bacteria, {specimens} of each unless a specimen was given. The paper has experiments and no true shifts: it compares
-with the alignment of all anchors, as a figure without a table.
+Here: {VIEWS} interior views of {pixel_nm:g}-nm pixels through the 35 nm lens, displaced by a random walk, a uniform
+shift and a few jumps ({moved:.1f} px on average), cropped from the larger field so that real rows and columns come in;
+anchors through the 60 nm lens on pixels twice as large; both with their depths of field and with photon noise. The
+suite's mammalian cells and bacteria, {specimens} of each, unless a specimen was given. The paper has experiments and no
+true shifts: it compares with the alignment by all anchors, in a figure without a table.
 
 **What came out.** Mean error in pixels by number of anchors:
 
@@ -345,12 +350,12 @@ with the alignment of all anchors, as a figure without a table.
 - *none*: neighbours alone, after taking out a constant in z and A cos + B sin in u, which they cannot know. What is left
   is drift.
 - Mirror images: over a whole turn each direction is seen once, every other one from behind. Ten anchors spread evenly
-  over the turn lie opposite each other in pairs of almost the same direction, so that they do no more than five over half
-  a turn; nineteen do not. An odd number, or anchors spread by direction, avoids that."""
+  over the turn lie opposite each other in pairs of almost the same direction, so that they do little more than five over
+  half a turn; nineteen do not. An odd number, or anchors spread by direction, avoids that."""
 
 
 def _figure(aligned: list[_Aligned], table: pd.DataFrame) -> "Figure":
-    figure = new_figure(11.4, 3.9)
+    figure = new_figure(11.4, 4.3)
     first, second, third = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
     for axes, method, title in (
         (first, "equation 14", "a) equation 14 as published"),
@@ -361,9 +366,9 @@ def _figure(aligned: list[_Aligned], table: pd.DataFrame) -> "Figure":
     second.set_ylim(*_common_limits(table))
     first.set_ylim(*_common_limits(table))
     first.set_ylabel("mean error [pixels]")
-    first.legend(fontsize=7.5, frameon=False, loc="upper right")
-    shown = [a for a in aligned if (a.number, a.method, a.sampling) == (0, "align", "half turn")]
-    shown = [a for a in shown if a.specimen == shown[0].specimen]
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=8, frameon=False)
+    shown = _first(aligned)
     counts = [a for a in shown if a.anchors in _SHOWN or (a.anchors == 3 and 5 not in {b.anchors for b in shown})]
     for a, colour in zip(counts, ("#999999", "#e08e0b", "#1b7837"), strict=False):
         label = "neighbours alone" if a.anchors == NEIGHBOURS_ONLY else f"{a.anchors} anchors"
@@ -375,7 +380,7 @@ def _figure(aligned: list[_Aligned], table: pd.DataFrame) -> "Figure":
     third.axhline(1, color="black", linewidth=0.8, linestyle=":")
     third.set(xlabel="angle [°]", yscale="log", ylim=(0.01, 20), ylabel="error of the view [pixels]")
     third.set_title(f"c) by view, {shown[0].specimen}, half turn (▲ anchors)", fontsize=10)
-    third.legend(fontsize=7.5, frameon=False, loc="upper right", ncols=3)
+    third.legend(fontsize=8, frameon=False, loc="upper right", ncols=3, columnspacing=1)
     third.grid(alpha=0.25)
     return figure
 

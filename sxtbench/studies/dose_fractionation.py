@@ -134,11 +134,10 @@ def run(size: Size, *, source: "PhantomSource", seed: int, report: Report) -> Fi
             "fractionation_slices": _slice_figure(scans, setup),
         },
         checks=(*_published_checks(), *_checks(table)),
-        fluence=f"The lowest dose, {lowest} photons per 20-nm pixel over all views, is "
-        f"{lowest / (92 * EXPERIMENT_PHOTONS):.2g} times the experiment's (92 images of {EXPERIMENT_PHOTONS}): "
-        f"{lowest // VIEWS[0]} an image in {VIEWS[0]} views, {lowest // VIEWS[-1]} in {VIEWS[-1]}. The other two are "
-        f"{10 * lowest / (92 * EXPERIMENT_PHOTONS):.0f} and {100 * lowest / (92 * EXPERIMENT_PHOTONS):.0f} times the "
-        "experiment's, more than frozen cells stand.",
+        fluence=f"The lowest dose, {lowest} photons per 20-nm pixel over all views, is {_over_experiment(lowest)} the "
+        f"experiment's (92 images of {EXPERIMENT_PHOTONS}): {lowest // VIEWS[0]} an image in {VIEWS[0]} views, "
+        f"{lowest // VIEWS[-1]} in {VIEWS[-1]}. The other two are {_over_experiment(DOSES[1])} and "
+        f"{_over_experiment(DOSES[2])} the experiment's.",
         captions={
             "fractionation": "Ring correlation of the reconstruction with the phantom, smoothed over rings, against "
             "spatial frequency" + ("; upper row here, lower row published" if comparable else "") + ". Columns: dose. "
@@ -436,7 +435,7 @@ def _text(setup: _Setup, table: pd.DataFrame, *, comparable: bool) -> str:
     voxel, size = setup.voxel_size_nm, setup.truth.shape[1]
     compare = (
         "The published curves are of a macrophage in a cylinder of the same width, at 20-nm voxels; means run up to "
-        f"the same\nfrequency, 1/({2 * voxel:g} nm)."
+        f"the\nsame frequency, 1/({2 * voxel:g} nm)."
         if comparable
         else "The cylinder is smaller than the paper's, and with it the number of views that it needs: the published "
         "curves\nare not set beside these."
@@ -463,38 +462,41 @@ lower ({worst:.0f} nm against {best:.0f} to {other:.0f})."""
 
 def _curve_figure(scans: list[_Scan], setup: _Setup, *, comparable: bool) -> "Figure":
     rows = 2 if comparable else 1
-    figure = new_figure(9.6, 2.9 * rows + 0.5)
+    figure = new_figure(9.6, 2.8 * rows + 0.7)
     axes = figure.subplots(rows, len(DOSES), sharex=True, sharey=True, squeeze=False)
     numbers = sorted({scan.views for scan in scans})
     colours = dict(zip(numbers, _VIEW_COLOURS[-len(numbers) :], strict=True))
-    limit = 1000 / (2 * setup.voxel_size_nm)
     for column, dose in enumerate(DOSES):
-        times = dose / (92 * EXPERIMENT_PHOTONS)
-        axes[0, column].set_title(
-            f"{dose:,} photons in all\n({times:.2g} times the experiment)".replace(",", " "), fontsize=9
-        )
-        for scan in sorted(scans, key=lambda scan: scan.views):
-            if scan.dose != dose:
-                continue
-            curves = [scan.curve] + ([_published(dose, scan.views)] if comparable else [])
-            for row, curve in enumerate(curves):
+        for scan in sorted((scan for scan in scans if scan.dose == dose), key=lambda scan: scan.views):
+            for row, curve in enumerate([scan.curve, _published(dose, scan.views)][:rows]):
                 if curve is not None:
                     axes[row, column].plot(
                         1000 * curve.frequency / (2 * curve.pixel_size_nm),
                         curve.smooth,
                         color=colours[scan.views],
-                        linewidth=1.5,
-                        label=f"{scan.views} views, {scan.photons} photons",
+                        label=f"{scan.views} views" if row == column == 0 else None,
                     )
         for row in range(rows):
             axes[row, column].axhline(0.5, color="#888888", linewidth=0.8, linestyle=":")
             axes[row, column].grid(alpha=0.25)
-        axes[0, column].legend(fontsize=7, frameon=False, title="an image", title_fontsize=7, alignment="right")
+        axes[0, column].set_title(
+            f"{_grouped(dose)} photons in all\n({_over_experiment(dose)} the experiment)", fontsize=9
+        )
         axes[-1, column].set_xlabel("spatial frequency [1/µm]")
-    axes[0, 0].set(xlim=(0, limit), ylim=(-0.02, 1.02), ylabel="FRC to the phantom, here")
+    axes[0, 0].set(xlim=(0, 1000 / (2 * setup.voxel_size_nm)), ylim=(-0.02, 1.02), ylabel="FRC to the phantom, here")
+    axes[0, 0].legend(fontsize=9, frameon=False)
     if comparable:
         axes[1, 0].set_ylabel("FRC, published")
     return figure
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _over_experiment(dose: int) -> str:
+    times = dose / (92 * EXPERIMENT_PHOTONS)
+    return f"{times:.1f} times" if times < 10 else f"{times:.0f} times"
 
 
 def _slice_figure(scans: list[_Scan], setup: _Setup) -> "Figure":
@@ -513,7 +515,7 @@ def _slice_figure(scans: list[_Scan], setup: _Setup) -> "Figure":
                 scan.slices[middle],
                 voxel_size_nm=setup.voxel_size_nm,
                 window=_GREY,
-                title=f"{dose:,} photons in all".replace(",", " ") if row == 0 else "",
+                title=f"{_grouped(dose)} photons in all" if row == 0 else "",
             )
         axes[row, 0].set_ylabel(f"{views} views", fontsize=9)
         axes[row, -1].set_axis_off()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sxtbench.acquisition.dose import accumulated_dose, dose_ratio, published_schemes, scheme_dose
+from sxtbench.acquisition.dose import dose_ratio, published_schemes, scheme_dose
 from sxtbench.studies.figures import new_figure, show_slice
 from sxtbench.studies.phantom import PhantomSource, inside_cylinder
 from sxtbench.studies.published import DOSE_RATIO
@@ -74,9 +74,10 @@ def run(size: Size, *, source: PhantomSource, seed: int, report: Report) -> Find
         checks=_checks(phantom, maps, table, discs, ratio, radius),
         fluence="The maps are relative to the dose of one scheme, whatever the fluence.",
         captions={
-            "maps": "Accumulated dose in the central slices, as a multiple of the specimen's mean, which is the same for "
-            "all three, and its mean over rings about the axis. The circle is the region. Light that enters from one side "
-            "only leaves most on that side; the combined scan leaves most in the region."
+            "maps": "Above: accumulated dose over LAC, that is the light that a place got, as a multiple of the "
+            "specimen's mean, which is the same for all three. Below: mean dose over rings about the axis. The circle is "
+            "the region. Half a turn leaves most on the side where the light enters; the combined scan leaves more in "
+            "the region and less at the edge."
         },
     )
 
@@ -102,7 +103,7 @@ def _table(
     region: float,
     voxel_size_nm: float,
 ) -> pd.DataFrame:
-    """Mean dose by place, as multiples of the whole specimen's mean under half rotation."""
+    """Return mean dose by place, as multiples of the whole specimen's mean under half rotation."""
     px = 1000 / voxel_size_nm
     inside = phantom > 0
     places = {
@@ -124,7 +125,7 @@ def _table(
 def _profiles(
     phantom: NDArray[np.float32], maps: Mapping[str, NDArray[np.float32]], voxel_size_nm: float
 ) -> pd.DataFrame:
-    """Mean dose over rings about the axis, relative to each scheme's mean."""
+    """Return mean dose over rings about the axis, relative to each scheme's mean."""
     inside = phantom > 0
     y, x = (np.arange(n) - (n - 1) / 2 for n in phantom.shape[1:])
     distance = np.broadcast_to(np.hypot(y[:, None], x[None, :]) * voxel_size_nm / 1000, phantom.shape)[inside]
@@ -218,9 +219,9 @@ def _text(size: Size, ratio: float, table: pd.DataFrame, discs: pd.DataFrame) ->
     return f"""
 The dose of a voxel is its LAC times the light that reaches it, summed over images. Three schemes leave the same energy
 in the specimen: {REFERENCE_VIEWS} full images over 180 degrees; {REFERENCE_VIEWS} over 360 degrees, mirror images
-interlaced; and {FULL_VIEWS} full images with {REFERENCE_VIEWS} of the {size["region_um"]:g} µm region, whose exposure is
-raised by equation 13 with the phantom's own D_full / D_ROI, {ratio:.3f} (the paper's phantom: {DOSE_RATIO:.4f}). The
-paper has maps and no numbers.
+interlaced; and {FULL_VIEWS} full images with {REFERENCE_VIEWS} of the {size["region_um"]:g} µm region, whose
+exposure is raised by equation 13 with the phantom's own D_full / D_ROI, {ratio:.3f} (the paper's phantom:
+{DOSE_RATIO:.4f}). The paper has maps and no numbers.
 
 Mean dose by place, as a multiple of the whole specimen's:
 

@@ -120,7 +120,7 @@ def run(size: Size, *, source: PhantomSource, seed: int, report: Report) -> Find
     )
     inside = bench.interior(through_35)
     points = []
-    for n in size["full_views"]:
+    for n in map(int, size["full_views"]):
         exposure = interior_photons(photons, ratio, views, n)
         report(f"projections: full, 60 nm, {n} views")
         full = counted(bench.image(n, 60), photons * bench.light(n), noise[1])
@@ -251,9 +251,9 @@ def _checks(table: pd.DataFrame, reference: float, ratio: float, views: int, pho
 
 
 _CAPTIONS = {
-    "curves": "PSNR against the number of full views at one total dose. Filled and full lines: here; open and dashed: "
-    "decoded from the paper's figure. Left as it is; right relative to each one's own reference scan (a full scan through "
-    "the 35 nm lens of the same dose), which takes the specimen out.",
+    "curves": "PSNR against the number of full views at one total dose. Filled and full lines: here; open and "
+    "dashed: decoded from the paper's figure. Left as it is; right relative to each one's own reference scan (a full "
+    "scan through the 35 nm lens of the same dose), which takes much of the specimen out.",
     "slices": "The middle of the region: the phantom, the reference, and the best division of the dose, direct and "
     "deconvolved.",
 }
@@ -286,8 +286,8 @@ reconstruction scored on the whole volume:
 
 {markdown_table(shown)}
 
-The reference, a full scan through the 35 nm lens with its real depth of field, has {reference:.2f} dB in the region (the
-paper's: {DOSE_REFERENCE}). A few full views cost little and fix the interior scan's level; with fewer than about ten
+The reference, a full scan through the 35 nm lens with its real depth of field, has {reference:.2f} dB in the region
+(the paper's: {DOSE_REFERENCE}). A few full views cost little and fix the interior scan's level; with fewer than about ten
 the level comes loose, with many the region starves. Between, the curve is flat, as the paper's is.
 """
 

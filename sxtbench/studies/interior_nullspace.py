@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators import Blur, ParallelBeam, Stack
 from sxtbench.operators.protocol import Operator
+from sxtbench.reconstruction import null_component
 from sxtbench.studies.figures import COLOURS, new_figure, show_slice
-from sxtbench.studies.null_space import null_component
 from sxtbench.studies.phantom import PhantomSource
 from sxtbench.studies.published import published_table
 from sxtbench.studies.reading import psnr_in, region_cylinder
@@ -292,13 +292,13 @@ def _checks(table: pd.DataFrame, others: pd.DataFrame) -> tuple[Check, ...]:
 
 
 _CAPTIONS = {
-    "curves": "Left: PSNR of the combined reconstruction against the number of full views. Right: share of the phantom "
-    "that no view sees, as the table has it: a ratio of squared norms. Filled: here, open: the paper's table. The region "
-    "saturates at once; the volume does not.",
-    "slices": "One slice: the phantom, reconstructions from the region's columns alone, from 7 full views alone and from "
-    "both; below, the null component of each on the scale at its right. The circle is the region.",
-    "profile": "LAC along the row through the axis, smoothed over 5 voxels; the region is shaded. The interior scan alone "
-    "shows the detail on a false level.",
+    "curves": "Left: PSNR of the combined reconstruction against the number of full views. Right: share of the "
+    "phantom that no view sees, as the table has it: a ratio of squared norms. Filled: here, open: the paper's table. "
+    "The region saturates at once; the volume does not.",
+    "slices": "One slice: the phantom, reconstructions from the region's columns alone, from 7 full views alone and "
+    "from both; below, the null component of each. The circle is the region.",
+    "profile": "LAC along the row through the axis, smoothed over 5 voxels; the region is shaded. The interior scan "
+    "alone shows the detail on a false level.",
 }
 
 
@@ -330,8 +330,8 @@ def _text(setup: _Setup, table: pd.DataFrame, others: pd.DataFrame, views: int) 
     return f"""
 An interior scan of {views} views sees the {setup.region_px} columns about the axis; a few full views see all
 {setup.detector_px}. Data are noiseless and band-limited as the paper's (a Gaussian of {_BLUR_FWHM_PX:g} pixels on
-intensities of {setup.voxel_size_nm:g}-nm pixels), {z} x {y} x {x} voxels, CGNE from zero, stopped at the best PSNR in the
-region; simulation and reconstruction share the projector, as the paper's do. The null component is what CGNE for
+intensities of {setup.voxel_size_nm:g}-nm pixels), {z} x {y} x {x} voxels, CGNE from zero, stopped at the best PSNR in
+the region; simulation and reconstruction share the projector, as the paper's do. The null component is what CGNE for
 zero data leaves of the phantom after {setup.null_iterations} iterations; its share is a ratio of squared norms.
 
 {markdown_table(beside)}
@@ -411,7 +411,7 @@ def _slices(setup: _Setup, shown: Mapping[str, _Row]) -> "Figure":
 def _profile(setup: _Setup, shown: Mapping[str, _Row]) -> "Figure":
     figure = new_figure(9.0, 3.2)
     axes = figure.subplots()
-    z, y, x = (n // 2 for n in setup.phantom.shape)
+    z, y = (n // 2 for n in setup.phantom.shape[:2])
     place = (np.arange(setup.phantom.shape[2]) - (setup.phantom.shape[2] - 1) / 2) * setup.voxel_size_nm / 1000
     axes.plot(place, _smooth(setup.phantom[z, y]), color="black", linewidth=2.2, alpha=0.6, label="phantom")
     looks = {"interior only": "interior", "sparse only": "sparse", "combined": "combined"}

@@ -172,8 +172,8 @@ class OpenOrganelleCell:
         if not fine:
             finest = 1000 * max(found[min(levels)].voxel_um)
             raise InputError(
-                f"{self.folder}/{MICROGRAPHS}: the finest level, s{min(levels)}, has voxels of {finest:g} nm, the study "
-                f"needs {1000 * voxel_um:g} nm or less"
+                f"{self.folder}/{MICROGRAPHS}: the finest level, s{min(levels)}, has voxels of {finest:g} nm, "
+                f"the study needs {1000 * voxel_um:g} nm or less"
             )
         return found[max(fine)]
 
@@ -255,8 +255,8 @@ def _voxel_um(group: Path, level: int, n5: bool) -> tuple[float, float, float]:
                 sizes = _from_transform(entry.get("transform")) or _from_ome(entry, scales)
     if not sizes:
         raise InputError(
-            f"{group}/s{level} does not say its voxel size: expected `transform` or `pixelResolution` in its attributes, "
-            "or `multiscales` in its group's"
+            f"{group}/s{level} does not say its voxel size: expected `transform` or `pixelResolution` in its "
+            "attributes, or `multiscales` in its group's"
         )
     return sizes
 
