@@ -27,6 +27,7 @@ ABSORBANCE_WINDOW = (0.5, 3.0)
 """Black and white of projections of a capillary."""
 
 _ERROR_WINDOW = 0.2
+_FLAT = 4  # a volume this many times as wide as thick is drawn in one slice
 
 
 def slice_png(kind: str, array: ArrayLike, path: str | Path) -> Path:
@@ -132,8 +133,9 @@ def comparison_figure(
     truth_lac: NDArray[np.floating[Any]] | None = None,
     title: str = "",
     window: tuple[float, float] = GREY_WINDOW,
+    circle: tuple[float, float, float] | None = None,
 ) -> Path:
-    """Draw input, truth and answers in the three central slices, with a legend and a scale bar.
+    """Draw input, truth and answers in the three central slices (of a slab, one), with a legend and a scale bar.
 
     Parameters
     ----------
@@ -154,6 +156,8 @@ def comparison_figure(
         Above the figure.
     window : tuple of two float
         Black and white of the grey slices, 1/um.
+    circle : tuple of three float, voxels, optional
+        Centre (y, x) and radius of a circle to draw into z slices: the region of an interior scan.
 
     Returns
     -------
@@ -163,7 +167,7 @@ def comparison_figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
+    from matplotlib.patches import Circle, Patch
 
     if np.ndim(lac) != 3:
         raise InputError(f"the input has shape {np.shape(lac)}, expected (z, y, x)")
@@ -181,7 +185,9 @@ def comparison_figure(
             if truth_lac is not None:
                 columns.append((f"error (±{_ERROR_WINDOW:g}/µm)", answer - truth_lac, "error"))
     colours = ListedColormap([COLOURS.get(label, "#000000") for label in range(256)])
-    rows = ("z slice (y, x)", "y slice (z, x)", "x slice (z, y)")
+    rows = ["z slice (y, x)", "y slice (z, x)", "x slice (z, y)"]
+    if lac.shape[0] < max(lac.shape[1:]) / _FLAT:
+        rows = rows[:1]
 
     figure = Figure(figsize=(2.3 * len(columns) + 0.5, 2.3 * len(rows) + 0.9), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -194,11 +200,15 @@ def comparison_figure(
     }
     for j, (name, volume, look) in enumerate(columns):
         axes[0, j].set_title(name, fontsize=9)
-        for i, plane in enumerate(central_slices(volume)):
+        for i, plane in enumerate(central_slices(volume)[: len(rows)]):
             if look == "labels":
                 present |= {int(v) for v in np.unique(plane)}
             axes[i, j].imshow(plane, interpolation="nearest", **looks[look])
             axes[i, j].set(xticks=[], yticks=[])
+            if circle is not None and i == 0:
+                axes[i, j].add_patch(
+                    Circle((circle[1], circle[0]), circle[2], fill=False, color="#f0a000", linewidth=0.8)
+                )
             if j == 0:
                 axes[i, j].set_ylabel(rows[i], fontsize=8)
     length_um = _scale_bar_um(lac.shape[2] * voxel_size_nm / 1000.0)
@@ -208,6 +218,58 @@ def comparison_figure(
     if shown:
         handles = [Patch(color=COLOURS.get(label, "#000000"), label=NAMES.get(label, str(label))) for label in shown]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(shown), 6), fontsize=8, frameon=False)
+    figure.suptitle(title, fontsize=10)
+    with atomic_path(Path(path)) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+    return Path(path)
+
+
+def alignment_figure(
+    views: NDArray[np.float32],
+    truth: NDArray[np.float64],
+    answers: Mapping[str, NDArray[np.float64]],
+    path: str | Path,
+    *,
+    title: str = "",
+) -> Path:
+    """Draw one row of all views before and after each alignment, and below it the shifts over the views.
+
+    Parameters
+    ----------
+    views : ndarray, shape (n_views, z, u), float32, absorbance
+        A displaced series.
+    truth : ndarray, shape (n_views, 2), float, pixels
+        The true shifts (dz, du) to apply.
+    answers : mapping of ndarray, shape (n_views, 2), float, pixels
+        Shifts by the name of the method.
+    path : str or Path
+        The PNG to write.
+    title : str
+        Above the figure.
+
+    Returns
+    -------
+    Path
+        Of the figure.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = {"as taken": np.zeros_like(truth), "true shifts": truth, **answers}
+    row = views.shape[1] // 2
+    figure = Figure(figsize=(2.4 * len(columns) + 0.6, 6.0), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(3, len(columns), squeeze=False, height_ratios=(2, 1, 1), sharex="row", sharey="row")
+    for j, (name, shifts) in enumerate(columns.items()):
+        low, high = np.percentile(views[:, row], (1, 99))
+        axes[0, j].imshow(sinogram(views, shifts, row).T, cmap="gray", vmin=low, vmax=high, aspect="auto")
+        axes[0, j].set_title(name, fontsize=9)
+        for i, component in ((1, 1), (2, 0)):
+            axes[i, j].plot(truth[:, component], color="0.6", linewidth=2.5, label="true")
+            axes[i, j].plot(shifts[:, component], color=COLOURS[1], linewidth=1.0, label=name)
+        axes[2, j].set_xlabel("view")
+    for axis, label in zip(axes[:, 0], ("u, pixels", "du, pixels", "dz, pixels"), strict=True):
+        axis.set_ylabel(label)
     figure.suptitle(title, fontsize=10)
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})

@@ -5,7 +5,7 @@ from PIL import Image
 
 from sxtbench.errors import InputError
 from sxtbench.labels import COLOURS
-from sxtbench.pictures import MOST_BYTES, comparison_figure, grey_slice_png, label_slice_png
+from sxtbench.pictures import MOST_BYTES, alignment_figure, comparison_figure, grey_slice_png, label_slice_png, sinogram
 
 
 def test_labels_have_the_suite_s_colours(tmp_path):
@@ -64,3 +64,33 @@ def test_comparison_figure(tmp_path):
     comparison_figure(lac, None, {}, tmp_path / "input.png", voxel_size_nm=90.0)
     with pytest.raises(InputError, match=r"mine: shape \(2, 2, 2\)"):
         comparison_figure(lac, labels, {"mine": np.zeros((2, 2, 2), np.uint8)}, tmp_path / "x.png", voxel_size_nm=90.0)
+
+
+def test_a_sinogram_moves_each_view_and_takes_one_row():
+    views = np.zeros((2, 5, 8), np.float32)
+    views[0, 2, 3] = views[1, 1, 5] = 1
+    found = sinogram(views, np.array([[0.0, 0.0], [1.0, -2.0]]), 2)
+    assert np.argmax(found, axis=1).tolist() == [3, 3]
+
+
+def test_the_figure_of_an_alignment_shows_every_answer(tmp_path):
+    views = np.random.default_rng(0).random((9, 6, 12), np.float32)
+    truth = np.random.default_rng(1).normal(size=(9, 2))
+    one, two = (
+        alignment_figure(views, truth, {name: 0 * truth for name in names}, tmp_path / f"{len(names)}.png")
+        for names in (["a"], ["a", "b"])
+    )
+    sizes = [Image.open(path).size for path in (one, two)]
+    assert sizes[1][0] > sizes[0][0]
+    assert one.read_bytes() == alignment_figure(views, truth, {"a": 0 * truth}, tmp_path / "again.png").read_bytes()
+
+
+def test_a_slab_is_drawn_in_one_slice_with_its_region(tmp_path):
+    lac = np.random.default_rng(0).random((4, 40, 40), np.float32)
+    plain = comparison_figure(lac, None, {}, tmp_path / "plain.png", voxel_size_nm=40.0, truth_lac=lac)
+    round_ = comparison_figure(
+        lac, None, {}, tmp_path / "round.png", voxel_size_nm=40.0, truth_lac=lac, circle=(20.0, 15.0, 8.0)
+    )
+    width, height = Image.open(plain).size
+    assert height < width
+    assert plain.read_bytes() != round_.read_bytes()

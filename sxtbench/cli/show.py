@@ -1,12 +1,15 @@
 """Pictures of samples and results."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sxtbench.cli.console import Data, ready
 from sxtbench.errors import InputError
+
+if TYPE_CHECKING:
+    from sxtbench.datasets.dataset import Sample
 
 
 def show(
@@ -39,7 +42,7 @@ def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | Non
 
     from sxtbench.benchmark.answer import check_answer
     from sxtbench.benchmark.task import get_task
-    from sxtbench.pictures import comparison_figure
+    from sxtbench.pictures import alignment_figure, comparison_figure
 
     parts = what.split("/")
     if len(parts) != 3:
@@ -60,15 +63,31 @@ def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | Non
             found, kind=wanted.kinds[0], shape=sample.answer_shape, classes=wanted.classes, where=str(file)
         )
     condition = ", ".join(f"{axis} {level:g}" for axis, level in sample.condition.items())
+    title = f"{name}, {tier}, {sample_id}\n{condition}"
+    if task.protocol.answer.kinds[0] == "shifts":
+        truth = sample.targets["true_shifts_px"]
+        alignment_figure(sample.series["interior"].projections, truth, answers, out, title=title)
+        return
     comparison_figure(
         sample.reconstructions["fbp"],
         sample.targets["labels"] if task.protocol.answer.kinds[0] == "labels" else None,
         answers,
         out,
         voxel_size_nm=sample.voxel_size_nm,
-        title=f"{name}, {tier}, {sample_id} ({condition})",
+        title=title,
         truth_lac=sample.targets["lac"],
+        circle=_region_circle(sample),
     )
+
+
+def _region_circle(sample: "Sample") -> tuple[float, float, float] | None:
+    """Centre (y, x) and radius of an interior scan's region in voxels; None where there is none."""
+    if "region_centre_um" not in sample.metadata:
+        return None
+    edge_um = sample.voxel_size_nm / 1000
+    y, x = sample.metadata["region_centre_um"]
+    _, ny, nx = sample.shape
+    return (ny - 1) / 2 + y / edge_um, (nx - 1) / 2 + x / edge_um, sample.metadata["region_width_um"] / 2 / edge_um
 
 
 def register(app: typer.Typer) -> None:

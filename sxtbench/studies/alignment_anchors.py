@@ -347,11 +347,11 @@ true shifts: it compares with the alignment by all anchors, in a figure without 
 
 - *equation 14* as published; *align* is the default of `sxtbench.reconstruction.alignment.align`: anchors count three
   times as much as neighbours, and the parallax between neighbours is fitted.
-- *none*: neighbours alone, after taking out a constant in z and A cos + B sin in u, which they cannot know. What is left
-  is drift.
+- *none*: neighbours alone, after taking out a constant in z and A cos + B sin in u, which they cannot know. What is
+  left is drift.
 - Mirror images: over a whole turn each direction is seen once, every other one from behind. Ten anchors spread evenly
-  over the turn lie opposite each other in pairs of almost the same direction, so that they do little more than five over
-  half a turn; nineteen do not. An odd number, or anchors spread by direction, avoids that."""
+  over the turn lie opposite each other in pairs of almost the same direction, so that they do little more than five
+  over half a turn; nineteen do not. An odd number, or anchors spread by direction, avoids that."""
 
 
 def _figure(aligned: list[_Aligned], table: pd.DataFrame) -> "Figure":

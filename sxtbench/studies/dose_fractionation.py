@@ -447,7 +447,7 @@ matter, as long as there are enough views for the detail that the photons can sh
 Here: a cylinder of {size} voxels of {voxel:g} nm that the cell fills, N views over 180 degrees, the sum of incident
 photons fixed (per 20-nm pixel; a larger pixel gets more by its area), the 35 nm lens with its blur in focus at all
 depths, the X, stopped at the best PSNR against the phantom, {setup.iterations} steps at most. The ring correlation is
-against the phantom, in a square in the middle of the slice, without a window, smoothed over 3 rings; it is the mean over
+against the phantom, in a square in the middle of the slice, without a window, smoothed over 3 rings; the mean over
 {setup.truth.shape[0]} slices, where the paper has one.
 
 {compare}

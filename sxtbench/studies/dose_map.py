@@ -75,9 +75,9 @@ def run(size: Size, *, source: PhantomSource, seed: int, report: Report) -> Find
         fluence="The maps are relative to the dose of one scheme, whatever the fluence.",
         captions={
             "maps": "Above: accumulated dose over LAC, that is the light that a place got, as a multiple of the "
-            "specimen's mean, which is the same for all three. Below: mean dose over rings about the axis. The circle is "
-            "the region. Half a turn leaves most on the side where the light enters; the combined scan leaves more in "
-            "the region and less at the edge."
+            "specimen's mean, which is the same for all three. Below: mean dose over rings about the axis. The circle "
+            "is the region. Half a turn leaves most on the side where the light enters; the combined scan leaves more "
+            "in the region and less at the edge."
         },
     )
 

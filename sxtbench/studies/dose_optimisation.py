@@ -158,7 +158,7 @@ def _point(
 
 def budget_checks() -> tuple[Check, ...]:
     """Return the exact checks: the paper's interior exposures, and the identity of the budget."""
-    found = [int(interior_photons(1000, DOSE_RATIO, 499, n)) for n in DOSE_OPTIMISATION["n_full"]]
+    found = [int(interior_photons(1000, DOSE_RATIO, 499, int(n))) for n in DOSE_OPTIMISATION["n_full"]]
     wrong = sum(ours != theirs for ours, theirs in zip(found, PUBLISHED_PHOTONS, strict=True))
     spent = [n * 1000 + 499 * interior_photons(1000, DOSE_RATIO, 499, n) / DOSE_RATIO for n in (0, 11, 389, 498)]
     worst = max(abs(dose / 499_000 - 1) for dose in spent)
@@ -287,8 +287,8 @@ reconstruction scored on the whole volume:
 {markdown_table(shown)}
 
 The reference, a full scan through the 35 nm lens with its real depth of field, has {reference:.2f} dB in the region
-(the paper's: {DOSE_REFERENCE}). A few full views cost little and fix the interior scan's level; with fewer than about ten
-the level comes loose, with many the region starves. Between, the curve is flat, as the paper's is.
+(the paper's: {DOSE_REFERENCE}). A few full views cost little and fix the interior scan's level; with fewer than about
+ten the level comes loose, with many the region starves. Between, the curve is flat, as the paper's is.
 """
 
 

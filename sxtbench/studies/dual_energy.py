@@ -50,6 +50,7 @@ _FULL, _INTERIOR = 60, 35  # zone widths, nm
 _DEEPEST = 3.0  # absorbance up to which the correction is tested
 _LEAST = 0.05
 _BINS = 30
+_FEWEST = 1000  # a bin with a smaller part of all pixels is left out
 _MEASURED, _CORRECTED, _STRAIGHT = "interior scan, as measured", "corrected by two energies", "corrected by stray light"
 _INNER = 0.9  # of the radius: where LAC is read
 
@@ -196,7 +197,7 @@ def _binned(pairs: _Pairs, energies: DualEnergyFit, stray: StrayLightFit) -> pd.
     measured = pairs.mixed.ravel()
     place = np.minimum((truth * _BINS).astype(int), _BINS - 1)
     count = np.bincount(place, minlength=_BINS)
-    kept = count >= 20
+    kept = count >= max(20, truth.size / _FEWEST)
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(place, values, _BINS)[kept] / count[kept]
@@ -352,7 +353,7 @@ on pixels of {pixel_nm:g} nm with {pairs.photons:.0f} photons: {pairs.clean.size
 phi0 = {PHI0} and c = {C}; the paper gives no numbers for its experiment.
 
 **What came out.** phi0 = {energies.phi0:.3f} and c = {energies.c:.3f}. The second energy lowers the LAC by
-{-relative[_MEASURED]:.1f} %; {relative[_CORRECTED]:+.2f} % are left after correction by two energies,
+{-relative[_MEASURED]:.1f} %; {relative[_CORRECTED]:+.2f} % are left after correction by two energies and
 {relative[_STRAIGHT]:+.2f} % after a straight line.
 
 {markdown_table(shown)}
