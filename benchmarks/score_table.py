@@ -9,7 +9,23 @@ from sxtbench.benchmark.result import load_result
 from sxtbench.metrics import get_metric
 
 RESULTS = Path(__file__).resolve().parents[1] / "leaderboard" / "results"
-LEVELS = {"at 80 degrees": {"tilt_range_deg": 80}, "photons 1/4": {"photons": 0.25}}
+_LIMITED_ANGLE = {"at 80 degrees": {"tilt_range_deg": 80}, "photons 1/4": {"photons": 0.25}}
+LEVELS = {
+    "limited-angle-segmentation": _LIMITED_ANGLE,
+    "limited-angle-reconstruction": _LIMITED_ANGLE,
+    "interior-reconstruction": {
+        "2 full views": {"full_views": 2},
+        "97 full views": {"full_views": 97},
+        "region 1/4": {"region": 0.25},
+        "photons 10": {"photons": 10},
+    },
+    "projection-alignment": {
+        "3 anchors": {"anchors": 3},
+        "10 anchors": {"anchors": 10},
+        "46 anchors": {"anchors": 46},
+        "360 degrees": {"sampling_deg": 360},
+    },
+}
 COLUMNS = {
     "limited-angle-segmentation": {"cytoplasm": ("iou@1", 1), "vacuole": ("iou@1", 2), "droplet": ("iou@1", 3)},
     "limited-angle-reconstruction": {
@@ -20,6 +36,18 @@ COLUMNS = {
         "FSC out": ("fsc_mean_out@1", None),
         "chi-square": ("data_consistency@1", None),
     },
+    "interior-reconstruction": {
+        "affine": ("psnr_affine@1", None),
+        "mean error": ("region_bias@1", None),
+        "cupping": ("cupping@1", None),
+        "rim RMSE": ("ring_rmse@1", None),
+        "FRC 1/2, nm": ("frc_half@1", None),
+    },
+    "projection-alignment": {
+        "median": ("alignment_median@1", None),
+        "95th percentile": ("alignment_p95@1", None),
+        "gauge-free": ("alignment_error_free@1", None),
+    },
 }
 
 
@@ -29,13 +57,15 @@ def table(task: str, tier: str) -> str:
     columns = COLUMNS[task]
     primary = get_metric(results[0].primary)
     unit = f", {primary.unit}" if primary.unit else ""
-    heads = [f"{primary.name}{unit} [95 %]", *columns, *LEVELS]
+    levels = LEVELS[task]
+    heads = [f"{primary.name}{unit} [95 %]", *columns, *levels]
     lines = ["| method | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    for result in sorted(results, key=lambda result: -result.headline.mean):
+    sign = -1 if primary.direction == "higher" else 1
+    for result in sorted(results, key=lambda result: sign * result.headline.mean):
         head = result.headline
         cells = [f"{_text(head.mean, primary.id)} [{_text(head.low, primary.id)}, {_text(head.high, primary.id)}]"]
         cells += [_text(result.aggregate_of(metric, label).mean, metric) for metric, label in columns.values()]
-        for level in LEVELS.values():
+        for level in levels.values():
             cells.append(_text(result.aggregate_of(primary.id, level=level).mean, primary.id))
         lines.append(f"| {result.method.name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -70,7 +70,7 @@ def working(description: str) -> Iterator[Callable[[str], None]]:
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[item]}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:  # an error is then the last line
         task = bar.add_task(description, total=None, item="")
         yield lambda item: bar.update(task, item=item)
         bar.update(task, item="")

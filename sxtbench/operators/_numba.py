@@ -18,6 +18,9 @@ _Layout = tuple[
 ]  # what `_lines.pack` takes after the arrays
 _CACHE_BYTES = 256 * 1024  # of slab lines that are visited for all angles at a time: well inside a core's L2
 
+_TILES = {32: 1.0, 8: 0.57}
+"""Slices that one pass takes, and the time of a pass (`benchmarks/combined_cgne.py` and `bench projector` have sizes)."""
+
 
 class NumbaEngine:
     """Joseph's projection, its exact adjoint and pixel-driven backprojection, in float32 on the CPU.
@@ -107,7 +110,7 @@ class NumbaEngine:
 
     def _blocks(self, slices: int, work: "Callable[[_Block], None]", directions: "Sequence[_Direction]") -> None:
         """Call `work` for each block of slices. Blocks share no output; a thread keeps its scratch."""
-        tile = 32 if slices >= 16 else 8
+        tile = _tile(slices, self.threads)
         starts = range(0, slices, tile)
         workers = max(1, min(self.threads, len(starts)))
         queue = iter(starts)  # one for all workers: who is slowed down takes fewer
@@ -329,6 +332,16 @@ def _backprojection_direction(
 
 def _filled(table: NDArray[np.float64], size: int, filling: float) -> NDArray[np.float64]:
     return np.concatenate([table, np.full(size - table.size, filling)])
+
+
+def _tile(slices: int, threads: int) -> int:
+    """Return how many slices share their weights: 32, or 8 where that keeps threads busy that would have nothing to do.
+
+    >>> _tile(8, 2), _tile(16, 1), _tile(16, 2), _tile(64, 2), _tile(64, 16)
+    (8, 32, 8, 32, 8)
+    """
+    rounds = {tile: -(-(-(-slices // tile)) // threads) for tile in _TILES}
+    return min(_TILES, key=lambda tile: rounds[tile] * _TILES[tile])
 
 
 def _aligned(size: int) -> NDArray[np.float32]:

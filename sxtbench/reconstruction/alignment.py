@@ -34,7 +34,7 @@ def align(
     max_shift_px: int | None = None,
     lowpass_px: float = 1.0,
     highpass_px: float = 0.0,
-    anchor_weight: float = 3.0,
+    anchor_weight: float = 10.0,
     anchor_reach_deg: float | None = None,
     common_point: bool = True,
     iterations: int = 500,

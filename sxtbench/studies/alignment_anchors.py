@@ -109,8 +109,8 @@ def run(size: Size, *, source: "PhantomSource", seed: int, report: Report) -> Fi
         captions={
             "alignment_anchors": "a, b) Mean distance from the true shifts against the number of anchors; left of the "
             "line without any, after taking out what a move of the whole specimen explains. Bars: least and greatest "
-            "specimen. c) The same by view for the first specimen: without anchors errors add up from neighbour to "
-            "neighbour, with anchors they are held at each."
+            "of the specimens. c) The same by view for the first specimen: without anchors errors add up from "
+            "neighbour to neighbour, with anchors they are held at each."
         },
     )
 
@@ -307,7 +307,7 @@ def _checks(table: pd.DataFrame) -> tuple[Check, ...]:
     drift = min(float(ours[*pair, NEIGHBOURS_ONLY] / ours[*pair, 19]) for pair in pairs)
     return (
         Check(
-            "mean error with 10 anchors or more, worst specimen and sampling, px",
+            "mean error with 10 anchors or more, worst family and sampling, px",
             enough,
             "below 1",
             enough < 1,
@@ -331,6 +331,8 @@ def _text(table: pd.DataFrame, pixel_nm: float, specimens: int, moved: float) ->
     wide = wide[sorted(wide.columns)].rename(columns={NEIGHBOURS_ONLY: "none"}).reset_index()
     shown = wide.map(lambda value: f"{value:.2f}" if isinstance(value, float) and value == value else value)
     shown.columns = pd.Index([str(name) for name in shown.columns])
+    ten = table[table.anchors == 10].groupby("method").error_px.max()
+    plain, ours = (float(ten.get(method, np.nan)) for method in METHODS)
     return f"""An interior scan shows a cut-out of the specimen, so that nothing in it tells where it lies. Full-field
 views, which can be aligned alone, are its anchors: each interior view is moved so that it correlates with the anchors
 near it in angle and with its neighbours (equation 14). How many anchors are enough?
@@ -341,12 +343,15 @@ anchors through the 60 nm lens on pixels twice as large; both with their depths 
 suite's mammalian cells and bacteria, {specimens} of each, unless a specimen was given. The paper has experiments and no
 true shifts: it compares with the alignment by all anchors, in a figure without a table.
 
-**What came out.** Mean error in pixels by number of anchors:
+**What came out.** There is no knee: the error about doubles with each halving of the number of anchors. With 10 of them
+it is {ours:.2f} px at worst by the default of `align`, {plain:.2f} px by equation 14 as published. Mean error in
+pixels by number of anchors:
 
 {markdown_table(shown)}
 
-- *equation 14* as published; *align* is the default of `sxtbench.reconstruction.alignment.align`: anchors count three
-  times as much as neighbours, and the parallax between neighbours is fitted.
+- *equation 14* as published, solved by the same code; *align* is the default of
+  `sxtbench.reconstruction.alignment.align`: anchors count three times as much as neighbours, and the parallax between
+  neighbours is fitted.
 - *none*: neighbours alone, after taking out a constant in z and A cos + B sin in u, which they cannot know. What is
   left is drift.
 - Mirror images: over a whole turn each direction is seen once, every other one from behind. Ten anchors spread evenly

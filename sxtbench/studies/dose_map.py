@@ -257,17 +257,19 @@ def _figure(
             axes,
             light / unit,
             voxel_size_nm=voxel_size_nm,
-            window=(0.4, 2.2),
+            window=(0.4, 2.6),
             title=name,
             cmap="inferno",
             bar=j == 0,
             circles_um=(region / 2,),
         )
+        axes.set_facecolor("black")
     figure.colorbar(shown, ax=figure.axes, label="dose per LAC,\nmultiple of the mean", shrink=0.8)
     axes = figure.add_subplot(grid[1, :])
     profiles = _profiles(phantom, maps, voxel_size_nm)
-    for name, colour in zip(maps, ("#555555", "#1f77b4", "#d62728"), strict=True):
-        axes.plot(profiles.radius_um, profiles[name.replace(" ", "_")], color=colour, label=name)
+    looks = (("#555555", "-", 3.0), ("#1f77b4", "--", 1.5), ("#d62728", "-", 1.8))
+    for name, (colour, line, width) in zip(maps, looks, strict=True):
+        axes.plot(profiles.radius_um, profiles[name.replace(" ", "_")], line, color=colour, linewidth=width, label=name)
     axes.axvspan(0, region / 2, color="#ffd400", alpha=0.15, linewidth=0)
     axes.set(xlabel="distance to the axis, µm", ylabel="mean dose,\nmultiple of the specimen's", xlim=(0, radius))
     axes.grid(alpha=0.25)

@@ -366,6 +366,8 @@ What to know before using it on a measurement:
   passes for signal, and c comes out too low.
 - Bring both scans to one resolution first. With the interior scan left at that of its own lens (last row), c comes out
   at {own:.2f}, and the two models leave equal residuals: the lenses differ by more than the models do.
+- The root mean square residual hardly tells the models apart while noise dominates it; means over pixels of like
+  transmission do (figure, b).
 - A mean LAC does not tell the models apart; the error at a given thickness does (figure, c)."""
 
 

@@ -25,8 +25,8 @@ COLOURS = {
 }
 """One colour for one kind of scan in all figures: the paper's, for figure 3."""
 
-_DPI = 120
-_COLOURS_KEPT = 255
+_DPI = 110
+_COLOURS_KEPT = 96
 
 
 def new_figure(width: float, height: float) -> "Figure":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from sxtbench.operators import Stack
 from sxtbench.randomness import stage_key
@@ -69,7 +70,13 @@ SCANS = {
 }
 _PUBLISHED = {"35m": "35m", "35": "35", "60": "60", "interior": "int", "combined": "mv"}
 _THRESHOLD = 1 / 7
+_READINGS = {
+    "seventh_nm": ("smooth", "_s", _THRESHOLD),
+    "seventh_raw_nm": ("raw", "", _THRESHOLD),
+    "half_nm": ("smooth", "_s", 0.5),
+}
 _GREY = (0.1, 0.42)
+_SMOOTHING_NM = 60.0
 _CENTRE_UM = 2.1  # three of the paper's rings
 _CROSSING_UM = 6.5  # diameter at which the paper's lenses change places
 _WIDE_UM = 12.0  # a narrower specimen has no place where they do
@@ -113,10 +120,10 @@ def run(size: Size, *, source: PhantomSource, seed: int, report: Report) -> Find
         for name, volume in volumes.items()
     }
     by_radius, correlation = _radius_table(errors, voxel), _correlation_table(rings)
-    crossings = _crossing_table(rings)
+    scans = _scan_table(rings, found)
     return Findings(
-        text=_text(bench, size, found, by_radius, crossings),
-        tables={"psnr_by_radius": by_radius, "ring_correlation": correlation, "resolution": crossings},
+        text=_text(bench, size, by_radius, scans),
+        tables={"psnr_by_radius": by_radius, "ring_correlation": correlation, "scans": scans},
         figures={"curves": _curves(by_radius, rings, bench), "slices": _slices(bench, found)},
         checks=(*published_checks(), *_checks(errors, rings, bench)),
         fluence=fluence_text(size["photons"], voxel, size["views"]),
@@ -210,19 +217,16 @@ def _correlation_table(rings: Mapping[str, RingCorrelation]) -> pd.DataFrame:
     return table
 
 
-def _crossing_table(rings: Mapping[str, RingCorrelation]) -> pd.DataFrame:
+def _scan_table(rings: Mapping[str, RingCorrelation], found: Mapping[str, Best]) -> pd.DataFrame:
     published = published_table("frc")
     rows = []
-    for name in ("35", "60", "interior", "combined"):
-        row: dict[str, object] = {"scan": SCANS[name]}
-        theirs = "int" if name == "interior" else _PUBLISHED[name]
-        for words, of, column, level in (
-            ("1/7", "smooth", f"frc_{theirs}_s", _THRESHOLD),
-            ("1/7, raw", "raw", f"frc_{theirs}", _THRESHOLD),
-            ("1/2", "smooth", f"frc_{theirs}_s", 0.5),
-        ):
-            row[f"{words}, nm"] = rings[name].crossing_nm(level, of=of)
-            row[f"{words}, published"] = crossing_nm(published.freq, published[column], level, 20.0)
+    for name, words in SCANS.items():
+        row: dict[str, object] = {"scan": words, "psnr_region": found[name].psnr, "iteration": found[name].iteration}
+        theirs = {"35m": None, "interior": "frc_int", "combined": "frc_mv"}.get(name, f"frc_{name}")
+        for key, (of, suffix, level) in _READINGS.items():
+            row[key] = rings[name].crossing_nm(level, of=of)
+            column = None if theirs is None else theirs + suffix
+            row[f"published_{key}"] = column and crossing_nm(published.freq, published[column], level, 20.0)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -276,51 +280,68 @@ def _checks(errors: AnnularErrors, rings: Mapping[str, RingCorrelation], bench: 
 
 _CAPTIONS = {
     "curves": "Left: PSNR in rings about the axis, relative to a 35 nm lens of infinite depth of field; the region is "
-    "shaded, and the interior scan falls out of the picture. Right: ring correlation with the phantom in the region's "
-    "central slice, smoothed over rings as the paper does. Full lines: here; dashed: the paper's tables.",
-    "slices": "The middle of the region: the phantom and four reconstructions, and below, what is wrong with each.",
+    "shaded. Right: ring correlation with the phantom in the region's central slice, smoothed over rings as the paper "
+    "does. Full lines: here; dashed: the paper's tables.",
+    "slices": "The middle of the region: the phantom and four reconstructions; below, their errors, smoothed over 60 nm "
+    "so that what is wrong at larger scales shows.",
 }
 
 
-def _text(bench: Bench, size: Size, found: Mapping[str, Best], by_radius: pd.DataFrame, crossings: pd.DataFrame) -> str:
+def _text(bench: Bench, size: Size, by_radius: pd.DataFrame, scans: pd.DataFrame) -> str:
     z, y, x = bench.truth.shape
     published = published_table("psf")
     rows = []
     for width in (0.53, 2.0, 3.6, 5.2, 6.8, 10.0, 13.2, 15.5):
         ours = by_radius.iloc[(by_radius.width_um - width).abs().argmin()]
         theirs = published.iloc[(published.roi - width).abs().argmin()]
-        row = {"width, µm": f"{ours.width_um:.1f}"}
+        row = {"diameter, µm": f"{ours.width_um:.1f}"}
         for name in ("35", "60", "interior", "combined"):
             row[name] = f"{ours[f'relative_{name}']:+.2f}"
             row[f"{name}, published"] = f"{theirs[_PUBLISHED[name]] - theirs['35m']:+.2f}"
         rows.append(row)
-    stops = ", ".join(f"{SCANS[name]}: {best.iteration}" for name, best in found.items())
-    resolutions = crossings.copy()
-    for column in resolutions.columns[1:]:
-        resolutions[column] = resolutions[column].map(_nanometres)
+    shown = pd.DataFrame(
+        {
+            "scan": scans.scan,
+            "PSNR region, dB": scans.psnr_region.map("{:.2f}".format),
+            "at iteration": scans.iteration,
+            "1/7": scans.seventh_nm.map(_nanometres),
+            "published": scans.published_seventh_nm.map(_nanometres),
+            "1/7, unsmoothed": scans.seventh_raw_nm.map(_nanometres),
+            "published ": scans.published_seventh_raw_nm.map(_nanometres),
+            "1/2": scans.half_nm.map(_nanometres),
+            "published  ": scans.published_half_nm.map(_nanometres),
+        }
+    )
     return f"""
 A cylinder of {2 * size["radius_um"]:g} µm, {z} x {y} x {x} voxels of {bench.voxel_size_nm:g} nm, is imaged in
 {size["views"]} views through the two lenses of XM-2 as the paper's code has them (517 eV, monochromaticity 300, kernels
 cut at {WINDOW_NM:g} nm): the point-spread function of each depth blurs that depth's contribution to the line integrals.
 Counts are Poisson, {size["photons"]:.0f} photons a pixel under the z-normalising flat field. The interior scan is the
 {size["region_um"]:g} µm in the middle of the full 35 nm one. All reconstructions are plain CGNE, which knows nothing of
-the lens, stopped at the best PSNR in the region (iteration of {stops}).
+the lens, stopped at the best PSNR in the region.
 
-PSNR in rings about the axis relative to a 35 nm lens of infinite depth of field, dB, against the ring's diameter:
+PSNR in rings about the axis relative to a 35 nm lens of infinite depth of field, dB:
 
 {markdown_table(pd.DataFrame(rows))}
 
-Resolution: period at which the smoothed ring correlation with the phantom first falls below 1/7, the same unsmoothed,
-and below 1/2, nm:
+Resolution: period in nm at which the smoothed ring correlation with the phantom, in the region's central slice, first
+falls below 1/7, the same unsmoothed, and below 1/2. A period of thousands of nm is a false level, not detail.
 
-{markdown_table(resolutions)}
+{markdown_table(shown)}
 
-The 35 nm lens is worth having near the axis, where all of the specimen's views are in focus, and no longer outside.
-An interior scan through it is useless by itself: its level is false and falls off towards its edge. With the full views
-of the 60 nm lens it is as good as a full scan through the 35 nm lens, and further out better than that, because what
-blurs there is out of the interior scan's sight. The paper's interior scan loses less than ours: how much the truncated
-level costs depends on what lies around the region.
+The paper's points are in the first table. The 35 nm lens is the better one near the axis and the worse one further out,
+where its depth of field ends. An interior scan through it has the detail on a false level, which falls off towards the
+region's edge. With the full views of the 60 nm lens it comes close to a full scan through the 35 nm lens near the axis,
+and is better than that further out. Full 35 and 60 nm change places at a diameter of
+{_change_of_places(by_radius.width_um, by_radius.relative_35, by_radius.relative_60)} (published:
+{_change_of_places(published.roi, published["35"], published["60"])}).
 """
+
+
+def _change_of_places(width: "pd.Series[float]", first: "pd.Series[float]", second: "pd.Series[float]") -> str:
+    """Return the diameter at which one curve falls below another."""
+    below = np.flatnonzero((first - second).to_numpy() < 0)
+    return f"{width.iloc[below[0]]:.1f} µm" if below.size else "nowhere"
 
 
 def _nanometres(value: float | None) -> str:
@@ -333,14 +354,7 @@ def _curves(by_radius: pd.DataFrame, rings: Mapping[str, RingCorrelation], bench
     published, frc = published_table("psf"), published_table("frc")
     for name in ("35", "60", "interior", "combined"):
         theirs = _PUBLISHED[name]
-        left.plot(
-            by_radius.width_um,
-            by_radius[f"relative_{name}"],
-            "-",
-            color=COLOURS[name],
-            label=SCANS[name],
-            linewidth=1.8,
-        )
+        left.plot(by_radius.width_um, by_radius[f"relative_{name}"], "-", color=COLOURS[name], linewidth=1.8)
         left.plot(published.roi, published[theirs] - published["35m"], "--", color=COLOURS[name], linewidth=1)
         ring = rings[name]
         right.plot(ring.frequency / (2 * bench.voxel_size_nm), ring.smooth, color=COLOURS[name], linewidth=1.8)
@@ -350,17 +364,20 @@ def _curves(by_radius: pd.DataFrame, rings: Mapping[str, RingCorrelation], bench
     left.set(
         xlabel="diameter of the ring, µm",
         ylabel="PSNR relative to infinite\ndepth of field, dB",
-        ylim=(-6, 0.8),
+        ylim=(-9, 0.8),
         xlim=(0, by_radius.width_um.max()),
         title="quality by place",
     )
-    left.legend(fontsize=8, loc="lower left")
     right.axhline(_THRESHOLD, color="black", linewidth=0.6, linestyle=":")
     right.text(0.0005, _THRESHOLD + 0.015, "1/7", fontsize=8)
     right.set(xlabel="period, nm", ylabel="ring correlation with the phantom", xlim=(0, 0.025), ylim=(-0.05, 1.02))
     periods = (400, 200, 100, 80, 60, 50, 40)
     right.set_xticks([1 / nm for nm in periods], [str(nm) for nm in periods])
     right.set_title("detail in the region")
+    for name in ("35", "60", "interior", "combined"):
+        right.plot([], [], color=COLOURS[name], linewidth=1.8, label=SCANS[name])
+    right.plot([], [], "--", color="black", linewidth=1, label="dashed: published")
+    right.legend(fontsize=8, loc="upper right")
     for axes in (left, right):
         axes.grid(alpha=0.25)
     return figure
@@ -383,9 +400,8 @@ def _slices(bench: Bench, found: Mapping[str, Best]) -> "Figure":
         show_slice(
             axes[0, j], best.volume[here], window=_GREY, title=f"{title}\n{best.psnr:.1f} dB in the region", **options
         )
-        wrong = show_slice(
-            axes[1, j], best.volume[here] - truth, window=(-0.15, 0.15), title="error", cmap="RdBu_r", **options
-        )
+        error = ndimage.gaussian_filter(best.volume[z] - bench.truth[z], _SMOOTHING_NM / bench.voxel_size_nm)[here[1:]]
+        wrong = show_slice(axes[1, j], error, window=(-0.1, 0.1), title="error, smoothed", cmap="RdBu_r", **options)
     figure.colorbar(grey, ax=axes[0, :], label="LAC, 1/µm", shrink=0.85)
     figure.colorbar(wrong, ax=axes[1, :], label="error, 1/µm", shrink=0.85)
     return figure

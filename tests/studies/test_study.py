@@ -1,12 +1,11 @@
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from sxtbench.cli import main
 from sxtbench.errors import InputError
 from sxtbench.studies import STUDIES, load_study
 from sxtbench.studies import study as frame
@@ -106,35 +105,39 @@ def test_missing_numbers_are_dashes():
     assert markdown_table(table).splitlines()[2:] == ["| 1 | x |", "| – | – |"]
 
 
-def run_verb(*words):
-    code = "import sys; from sxtbench.cli import main; main(sys.argv[1:])"
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+def verb(capsys, *words):
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    return end.value.code, capsys.readouterr()
 
 
-def test_the_verb_lists_studies_and_refuses_bad_usage(tmp_path):
-    listing = run_verb("study")
-    assert listing.returncode == 0
-    assert [line.split()[0] for line in listing.stdout.splitlines()] == list(STUDIES)
-    for words, message in (
-        (["study", "nonsense", "--out", "x"], "no study 'nonsense'"),
-        (["study", "dose-map"], "--out is missing"),
-        (["study", "dose-map", "--out", "x", "--fast", "--paper"], "exclude each other"),
-    ):
-        result = run_verb(*words)
-        assert result.returncode == 2
-        assert message in result.stderr
-        assert len(result.stderr.strip().splitlines()) == 1
-    missing = run_verb("study", "dose-map", "--out", str(tmp_path / "out"), "--specimen", str(tmp_path / "nowhere"))
-    assert missing.returncode == 2
-    assert "em/fibsem-uint16" in missing.stderr
+def test_the_verb_lists_studies(capsys):
+    status, said = verb(capsys, "study")
+    assert status == 0
+    assert [line.split()[0] for line in said.out.splitlines()] == list(STUDIES)
+    assert all(name in verb(capsys, "study", "--help")[1].out for name in STUDIES)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nonsense", "--out", "x"], "no study 'nonsense'"),
+        (["dose-map"], "--out is missing"),
+        (["dose-map", "--out", "x", "--fast", "--paper"], "exclude each other"),
+        (["dose-map", "--out", "x", "--specimen", "nowhere"], "nowhere holds no em/fibsem-uint16"),
+    ],
+)
+def test_bad_usage_is_one_line(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, said = verb(capsys, "study", *words)
+    assert status == 2
+    assert message in said.err
+    assert len(said.err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(("passed", "status"), [(True, 0), (False, 1)])
 def test_the_verb_ends_with_1_where_a_check_fails(use, tmp_path, passed, status, capsys):
-    from sxtbench.cli import main
-
     use(toy(passed=passed))
-    with pytest.raises(SystemExit) as end:
-        main(["study", "dose-map", "--out", str(tmp_path)])
-    assert end.value.code == status
-    assert ("pass" if passed else "FAIL") in capsys.readouterr().out
+    ended, said = verb(capsys, "study", "dose-map", "--out", str(tmp_path))
+    assert ended == status
+    assert ("pass" if passed else "FAIL") in said.out
