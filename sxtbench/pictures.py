@@ -227,7 +227,7 @@ def comparison_figure(
 def alignment_figure(
     views: NDArray[np.float32],
     truth: NDArray[np.float64],
-    answers: Mapping[str, NDArray[np.float64]],
+    answers: Mapping[str, NDArray[Any]],
     path: str | Path,
     *,
     title: str = "",

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sxtbench.benchmark.evaluate import evaluate
+from sxtbench.benchmark.evaluate import checked, evaluate
 from sxtbench.benchmark.method import list_baselines, load_method
 from sxtbench.benchmark.result import Result, check_aggregates, load_result
+from sxtbench.benchmark.scoring import score_sample
 from sxtbench.benchmark.task import Task, get_task, list_tasks
 from sxtbench.content import content_folder
 from sxtbench.datasets.build import build
@@ -46,8 +47,8 @@ each_task = pytest.mark.parametrize("name", list_tasks())
 def test_every_baseline_has_its_result_on_the_same_data(name: str, tier: str) -> None:
     found = shipped(name, tier)
     assert set(found) == set(list_baselines(name))
-    segmented = shipped("limited-angle-segmentation", tier).values()
-    assert len({result.fingerprint for result in [*found.values(), *segmented]}) == 1
+    owner = shipped(get_task(name, tier).dataset_spec.task, tier).values()
+    assert len({result.fingerprint for result in [*found.values(), *owner]}) == 1
 
 
 @each_tier
@@ -78,6 +79,36 @@ def test_less_data_score_less(tier: str) -> None:
         assert list(photons.mean) == sorted(photons.mean, reverse=True), name
 
 
+@each_tier
+def test_interior_methods_stand_in_the_order_of_what_they_know(tier: str) -> None:
+    """Both scans beat either alone; lenses and photon weights in the model gain, and so does a prior on top."""
+    mean = {name: result.headline.mean for name, result in shipped("interior-reconstruction", tier).items()}
+    alone = [mean[name] for name in ("interior-fbp", "interior-cgne", "sparse-cgne")]
+    assert max(alone) < mean["combined-cgne"] < mean["combined-pwls"] < mean["combined-tv"] < mean["oracle"]
+    assert mean["combined-cgne"] < mean["combined-cgne-deconv"]
+    assert mean["interior-fbp"] < mean["sparse-prior"]
+
+
+@each_tier
+def test_full_views_take_the_bias_away(tier: str) -> None:
+    found = shipped("interior-reconstruction", tier)
+    bias = {name: abs(found[name].aggregate_of("region_bias@1").mean) for name in ("interior-cgne", "combined-cgne")}
+    assert bias["combined-cgne"] < bias["interior-cgne"] / 3
+    curve = list(found["combined-tv"].curve("psnr_roi@1", "full_views").mean)
+    assert curve == sorted(curve)
+    assert curve[-1] - curve[3] < curve[3] - curve[0]  # 97 over 19 gains less than 19 over 2
+
+
+@each_tier
+def test_anchors_align(tier: str) -> None:
+    found = shipped("projection-alignment", tier)
+    mean = {name: result.headline.mean for name, result in found.items()}
+    assert mean["oracle"] == 0 < mean["anchored-ncc"] < 0.5
+    assert mean["anchored-ncc"] < mean["neighbour-ncc"]
+    curve = found["anchored-ncc"].curve("alignment_error@1", "anchors")
+    assert list(curve.mean) == sorted(curve.mean, reverse=True)
+
+
 @pytest.mark.parametrize("name", ["fbp-otsu", "gradient-boosting", "fbp-affine", "cgne"])
 def test_the_tiny_numbers_are_reproduced(tiny: Task, name: str) -> None:
     task = tiny if name in list_baselines(tiny.name) else get_task("limited-angle-reconstruction").at(tiny.data)
@@ -89,6 +120,22 @@ def test_the_tiny_numbers_are_reproduced(tiny: Task, name: str) -> None:
         assert (new.metric, new.class_, new.level) == (old.metric, old.class_, old.level)
         assert new.mean == pytest.approx(old.mean, abs=2e-3, rel=1e-3, nan_ok=True)
     assert made.headline.mean == pytest.approx(committed.headline.mean, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("interior-reconstruction", "combined-pwls"), ("projection-alignment", "anchored-ncc")]
+)
+def test_the_tiny_numbers_of_two_scans_are_reproduced(tmp_path: Path, name: str, method: str) -> None:
+    """The reference level of each test specimen; the curves would take minutes."""
+    task = get_task(name).at(tmp_path / "data")
+    data = task.dataset("test", targets=True)
+    committed = shipped(name, "tiny")[method]
+    assert data.fingerprint == committed.fingerprint
+    rows = {(row.sample, row.metric, row.class_): row.value for row in committed.rows}
+    solver = load_method(method)
+    for sample, hidden in zip(data.at_reference, data.at_reference.without_targets, strict=True):
+        for metric, label, value in score_sample(task, sample, checked(task, sample, solver.predict(hidden))):
+            assert value == pytest.approx(rows[sample.id, metric, label], abs=2e-3, rel=2e-3, nan_ok=True), metric
 
 
 @each_task

@@ -54,7 +54,7 @@ def tune(
     *,
     rounds: int = 2,
     specimens: int | None = None,
-    levels: bool = False,
+    levels: bool | Sequence[str] = False,
     only: Sequence[str] = (),
     config_path: Path | None = None,
     report: Callable[[str], None] | None = None,
@@ -71,8 +71,9 @@ def tune(
         Passes over all parameters; a pass that changes nothing ends the search.
     specimens : int, optional
         Score only the first so many validation specimens.
-    levels : bool
-        Also search at every other level of each axis, from the constants of the reference.
+    levels : bool, or sequence of str
+        Also search at every other level of each axis, or at those that are named, such as `photons=10`, from the
+        constants of the reference.
     only : sequence of str
         Constants to search; all of `search` where empty.
     config_path : Path, optional
@@ -107,8 +108,13 @@ def tune(
     validation = task.dataset("validation", targets=True)
     spec = task.dataset_spec
     found: list[Tuned] = []
-    for condition in spec.conditions() if levels else [spec.reference]:
-        name = spec.sample_id("", condition).removeprefix("~") or "reference"
+    conditions = {spec.sample_id("", one).removeprefix("~") or "reference": one for one in spec.conditions()}
+    chosen_levels = list(conditions) if levels is True else ["reference", *(levels or ())]
+    for name in chosen_levels:
+        if name not in conditions:
+            raise InputError(f"{task.name}: no level {name!r}{suggestion(name, conditions)}")
+    for name in chosen_levels:
+        condition = conditions[name]
         samples = validation.at(condition).first(specimens)
         at_level = _search(baseline, task, samples, name, current, chosen, rounds, report)
         found.append(at_level)

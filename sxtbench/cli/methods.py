@@ -160,6 +160,10 @@ def tune(
     levels: Annotated[
         bool, typer.Option("--levels", help="Also find the constants of the other levels of each axis.")
     ] = False,
+    level: Annotated[
+        list[str] | None,
+        typer.Option("--level", help="Also at this level, such as photons=10; may be repeated.", show_default=False),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", help="Search this constant only; may be repeated.", show_default=False),
@@ -184,17 +188,17 @@ def tune(
             chosen,
             rounds=rounds,
             specimens=specimens,
-            levels=levels,
+            levels=levels or level or (),
             only=only or (),
             config_path=config,
             report=done,
         )
-    for level in found:
+    for place in found:
         typer.echo(
-            f"{baseline}, {tier}, validation, {level.level}: "
-            f"{level.start:.4f} -> {level.score:.4f} in {level.tried} evaluations"
+            f"{baseline}, {tier}, validation, {place.level}: "
+            f"{place.start:.4f} -> {place.score:.4f} in {place.tried} evaluations"
         )
-        for name, value in level.parameters.items():
+        for name, value in place.parameters.items():
             typer.echo(f"  {name}: {value}")
 
 

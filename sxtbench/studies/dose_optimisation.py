@@ -328,6 +328,7 @@ def _curves(table: pd.DataFrame, reference: float) -> "Figure":
         axes.minorticks_off()
         axes.grid(alpha=0.25)
     left.plot([], [], color=COLOURS["reference"], label="reference: full 35 nm")
+    left.plot([], [], "o--", color="black", markerfacecolor="white", linewidth=1, label="open, dashed: published")
     left.set(ylabel="PSNR, dB", title="at one dose")
     left.legend(fontsize=8)
     right.set(ylabel="PSNR over the reference's, dB", title="in the region, over the reference")

@@ -282,8 +282,8 @@ _CAPTIONS = {
     "curves": "Left: PSNR in rings about the axis, relative to a 35 nm lens of infinite depth of field; the region is "
     "shaded. Right: ring correlation with the phantom in the region's central slice, smoothed over rings as the paper "
     "does. Full lines: here; dashed: the paper's tables.",
-    "slices": "The middle of the region: the phantom and four reconstructions; below, their errors, smoothed over 60 nm "
-    "so that what is wrong at larger scales shows.",
+    "slices": "The middle of the region: the phantom and four reconstructions; below, their errors, smoothed over 60 "
+    "nm so that what is wrong at larger scales shows.",
 }
 
 

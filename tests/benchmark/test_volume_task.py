@@ -130,6 +130,14 @@ def test_tuning_writes_what_differs_at_a_level(mini_volume: Task, tmp_path: Path
     assert len(lines) == sum(entry.tried for entry in found)
 
 
+def test_tuning_at_one_level(mini_volume: Task, tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    found = tune("cgne", mini_volume, levels=["photons=0.25"], only=["iterations"], rounds=1, config_path=path)
+    assert [entry.level for entry in found] == ["reference", "photons=0.25"]
+    with pytest.raises(InputError, match="no level 'photons=0.2'; did you mean 'photons=0.25'"):
+        tune("cgne", mini_volume, levels=["photons=0.2"], config_path=path)
+
+
 def test_tuning_one_constant_leaves_the_others(mini_volume: Task, tmp_path: Path) -> None:
     [found] = tune("cgne", mini_volume, only=["iterations"], rounds=1, config_path=tmp_path / "c.yaml")
     own = load_method("cgne").config["parameters"]["tiers"]["tiny"]  # type: ignore[attr-defined]
