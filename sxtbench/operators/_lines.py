@@ -257,6 +257,8 @@ def gather_adjoint(
     apart: NDArray[np.float64],
     lanes: tuple[int, ...],
     chunk: int,
+    low_line: int,
+    high_line: int,
 ) -> None:
     """Add to the slab the transpose of `project` where rays lie at least an element apart: at most two reach a voxel.
 
@@ -273,15 +275,17 @@ def gather_adjoint(
         Voxels from ray to ray along the axis that is interpolated, at least 1.
     lanes, chunk
         As for `project`.
+    low_line, high_line : int
+        Lines to work on, `[low_line, high_line)`.
     """
-    n_lines, width = slab.shape[0], slab.shape[1]
+    width = slab.shape[1]
     n_elements, pitch = width - 2 * PAD, views.shape[1]
     top = pitch - 1.5
-    for begin in range(0, n_lines, chunk):
+    for begin in range(low_line, high_line, chunk):
         for a in range(0, views.shape[0], GROUP):
             step_0, step_1, step_2, step_3 = per_element[a], per_element[a + 1], per_element[a + 2], per_element[a + 3]
             apart_0, apart_1, apart_2, apart_3 = apart[a], apart[a + 1], apart[a + 2], apart[a + 3]
-            for line in range(begin, min(begin + chunk, n_lines)):
+            for line in range(begin, min(begin + chunk, high_line)):
                 start_0 = const[a] + per_line[a] * line
                 start_1 = const[a + 1] + per_line[a + 1] * line
                 start_2 = const[a + 2] + per_line[a + 2] * line
@@ -311,6 +315,8 @@ def backproject(
     per_element: NDArray[np.float64],
     lanes: tuple[int, ...],
     chunk: int,
+    low_line: int,
+    high_line: int,
 ) -> None:
     """Add to each voxel of the slab the value of every view where the voxel is seen.
 
@@ -324,14 +330,16 @@ def backproject(
         Column in which element `e` of line `l` is seen: `const + per_line * l + per_element * e`.
     lanes, chunk
         As for `project`.
+    low_line, high_line : int
+        Lines to work on, `[low_line, high_line)`.
     """
-    n_lines, width = slab.shape[0], slab.shape[1]
+    width = slab.shape[1]
     n_elements, pitch = width - 2 * PAD, views.shape[1]
     top = pitch - 1.5
-    for begin in range(0, n_lines, chunk):
+    for begin in range(low_line, high_line, chunk):
         for a in range(0, views.shape[0], GROUP):
             step_0, step_1, step_2, step_3 = per_element[a], per_element[a + 1], per_element[a + 2], per_element[a + 3]
-            for line in range(begin, min(begin + chunk, n_lines)):
+            for line in range(begin, min(begin + chunk, high_line)):
                 start_0 = const[a] + per_line[a] * line
                 start_1 = const[a + 1] + per_line[a + 1] * line
                 start_2 = const[a + 2] + per_line[a + 2] * line

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -18,8 +19,7 @@ _Layout = tuple[
 ]  # what `_lines.pack` takes after the arrays
 _CACHE_BYTES = 256 * 1024  # of slab lines that are visited for all angles at a time: well inside a core's L2
 
-_TILES = {32: 1.0, 8: 0.57}
-"""Slices that one pass takes, and the time of a pass (`benchmarks/combined_cgne.py` and `bench projector` have sizes)."""
+_TILES = (8, 16, 32)  # slices that share the weights of their rays
 
 
 class NumbaEngine:
@@ -110,9 +110,10 @@ class NumbaEngine:
 
     def _blocks(self, slices: int, work: "Callable[[_Block], None]", directions: "Sequence[_Direction]") -> None:
         """Call `work` for each block of slices. Blocks share no output; a thread keeps its scratch."""
-        tile = _tile(slices, self.threads)
+        tile = next((some for some in _TILES if slices <= some), _TILES[-1])
         starts = range(0, slices, tile)
         workers = max(1, min(self.threads, len(starts)))
+        team = max(1, self.threads // workers)
         queue = iter(starts)  # one for all workers: who is slowed down takes fewer
         line_cells = max(direction.slab_cells for direction in directions)
         view_cells = max(direction.view_cells for direction in directions)
@@ -120,7 +121,7 @@ class NumbaEngine:
         def worker(_: int) -> None:
             slab, views = _aligned(line_cells * tile), _aligned(view_cells * tile)
             for begin in queue:
-                work(_Block(begin, min(tile, slices - begin), tile, slab, views))
+                work(_Block(begin, min(tile, slices - begin), tile, team, slab, views))
 
         _in_threads(worker, workers, workers)
 
@@ -168,11 +169,12 @@ class _Direction:
 
 @dataclass(frozen=True)
 class _Block:
-    """A block of slices `[begin, begin + count)` and one thread's scratch for it."""
+    """A block of slices `[begin, begin + count)`, a team of threads for it, and their scratch."""
 
     begin: int
     count: int
     tile: int
+    team: int
     slab_buffer: NDArray[np.float32]
     view_buffer: NDArray[np.float32]
 
@@ -181,7 +183,7 @@ class _Block:
             slab, views = self._scratch(direction)
             _lines.pack(slab, volume.reshape(-1), *self._volume_layout(volume, direction))
             views[:] = 0
-            _lines.project(views, slab, *self._positions(direction))
+            self._share(partial(_project_some, views, slab, *self._positions(direction)), len(views))
             _lines.unpack(out.reshape(-1), views, *self._view_layout(out, direction), False)
 
     def adjoint(
@@ -196,15 +198,21 @@ class _Block:
                 _lines.project_adjoint(slab, views, const, per_line, per_element, lanes, chunk)
             else:
                 apart = _filled(direction.apart, const.size, 1.0)
-                _lines.gather_adjoint(slab, views, const, per_line, per_element, apart, lanes, chunk)
+                arguments = slab, views, const, per_line, per_element, apart, lanes, chunk
+                self._share(partial(_lines.gather_adjoint, *arguments), direction.lines)
             _lines.unpack(out.reshape(-1), slab, *self._volume_layout(out, direction), i > 0)
 
     def backproject(self, out: NDArray[np.float32], views_in: NDArray[np.float32], direction: _Direction) -> None:
         slab, views = self._scratch(direction)
         _lines.pack(views, views_in.reshape(-1), *self._view_layout(views_in, direction))
         slab[:] = 0
-        _lines.backproject(slab, views, *self._positions(direction))
+        self._share(partial(_lines.backproject, slab, views, *self._positions(direction)), direction.lines)
         _lines.unpack(out.reshape(-1), slab, *self._volume_layout(out, direction), False)
+
+    def _share(self, work: Callable[[int, int], None], count: int) -> None:
+        """Call `work(begin, end)` for as many parts as the team has threads; parts write to places of their own."""
+        bounds = [count * i // self.team for i in range(self.team + 1)]
+        _in_threads(lambda i: work(bounds[i], bounds[i + 1]), self.team, self.team)
 
     def _scratch(self, direction: _Direction) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         slab = self.slab_buffer[: direction.slab_cells * self.tile].reshape(*direction.slab_shape, self.tile)
@@ -334,14 +342,19 @@ def _filled(table: NDArray[np.float64], size: int, filling: float) -> NDArray[np
     return np.concatenate([table, np.full(size - table.size, filling)])
 
 
-def _tile(slices: int, threads: int) -> int:
-    """Return how many slices share their weights: 32, or 8 where that keeps threads busy that would have nothing to do.
-
-    >>> _tile(8, 2), _tile(16, 1), _tile(16, 2), _tile(64, 2), _tile(64, 16)
-    (8, 32, 8, 32, 8)
-    """
-    rounds = {tile: -(-(-(-slices // tile)) // threads) for tile in _TILES}
-    return min(_TILES, key=lambda tile: rounds[tile] * _TILES[tile])
+def _project_some(
+    views: NDArray[np.float32],
+    slab: NDArray[np.float32],
+    const: NDArray[np.float64],
+    per_line: NDArray[np.float64],
+    per_element: NDArray[np.float64],
+    lanes: tuple[int, ...],
+    chunk: int,
+    begin: int,
+    end: int,
+) -> None:
+    part = slice(begin, end)
+    _lines.project(views[part], slab, const[part], per_line[part], per_element[part], lanes, chunk)
 
 
 def _aligned(size: int) -> NDArray[np.float32]:

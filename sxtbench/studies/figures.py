@@ -26,7 +26,8 @@ COLOURS = {
 """One colour for one kind of scan in all figures: the paper's, for figure 3."""
 
 _DPI = 110
-_COLOURS_KEPT = 96
+_COLOURS_KEPT = 255
+_MOST_BYTES = 150_000
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -44,13 +45,18 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_png(figure: "Figure", path: Path) -> None:
-    """Write a figure, with a palette instead of true colours: a third of the size, for the docs."""
+    """Write a figure for the docs: in true colours, or with a palette where those take more than 150 kB."""
     from PIL import Image
 
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     stream.seek(0)
-    picture = Image.open(stream).convert("RGB").quantize(_COLOURS_KEPT, dither=Image.Dither.NONE)
+    picture = Image.open(stream).convert("RGB")
+    whole = io.BytesIO()
+    picture.save(whole, format="PNG", optimize=True)
+    if whole.tell() > _MOST_BYTES:
+        # Median cut would drop the rare ends of a colour scale.
+        picture = picture.quantize(_COLOURS_KEPT, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)
 

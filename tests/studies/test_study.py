@@ -4,12 +4,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sxtbench.cli import main
 from sxtbench.errors import InputError
 from sxtbench.studies import STUDIES, load_study
 from sxtbench.studies import study as frame
-from sxtbench.studies.figures import new_figure
+from sxtbench.studies.figures import new_figure, save_png
 from sxtbench.studies.published import DISAGREEMENTS
 from sxtbench.studies.study import Check, Findings, fluence_text, markdown_table, run_study
 
@@ -141,3 +142,17 @@ def test_the_verb_ends_with_1_where_a_check_fails(use, tmp_path, passed, status,
     ended, said = verb(capsys, "study", "dose-map", "--out", str(tmp_path))
     assert ended == status
     assert ("pass" if passed else "FAIL") in said.out
+
+
+def test_figures_are_small_and_light_ones_keep_their_colours(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, image, mode in (("light", np.zeros((40, 40)), "RGB"), ("heavy", rng.random((400, 400)), "P")):
+        figure = new_figure(6, 6)
+        axes = figure.subplots()
+        axes.imshow(image, cmap="viridis")
+        axes.plot([0, 30], [0, 30], color="#ff0000", linewidth=4)
+        save_png(figure, tmp_path / f"{name}.png")
+        picture = Image.open(tmp_path / f"{name}.png")
+        assert picture.mode == mode
+        reds = np.abs(np.asarray(picture.convert("RGB")).astype(int) - [255, 0, 0]).sum(axis=2) < 40
+        assert reds.sum() > 100, "a rare colour stays"
