@@ -1,6 +1,7 @@
 """Reconstruction: from projections to a volume of LAC."""
 
 from sxtbench.reconstruction._loop import Interrupted
+from sxtbench.reconstruction.alignment import align
 from sxtbench.reconstruction.cgne import cgne
 from sxtbench.reconstruction.extended import extended
 from sxtbench.reconstruction.fbp import fbp, view_weights
@@ -12,6 +13,7 @@ from sxtbench.reconstruction.weights import noise_norm, poisson_weights
 
 __all__ = [
     "Interrupted",
+    "align",
     "cgne",
     "extended",
     "fbp",

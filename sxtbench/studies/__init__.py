@@ -38,17 +38,17 @@ class Entry:
 
 STUDIES = {
     "interior-nullspace": Entry(
-        "how many full views make the region stable: PSNR and null space", "2", "interior_nullspace", 4
+        "how many full views make the region stable: PSNR and null space", "2", "interior_nullspace", 5
     ),
     "interior-psf": Entry(
         "what the depth of field costs, with and without full views: PSNR by radius, ring correlation",
         "3",
         "interior_psf",
-        8,
+        3,
     ),
     "dose-map": Entry("where three schemes of equal dose put it", "4", "dose_map", 1),
     "dose-optimisation": Entry(
-        "full views against interior exposure at one dose, direct and deconvolved", "5", "dose_optimisation", 8
+        "full views against interior exposure at one dose, direct and deconvolved", "5", "dose_optimisation", 5
     ),
     "alignment-anchors": Entry("how many full views align an interior scan", "9", "alignment_anchors", 8),
     "dual-energy": Entry("a second energy in the light: found and taken out", "10", "dual_energy", 1),

@@ -41,7 +41,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "equation 14": {"anchor_weight": 1.0, "common_point": False},
     "align": {},
 }
-"""As published, and with what `align` adds by default: anchors count three times, and the parallax of neighbours."""
+"""As published, and with what `align` adds by default: anchors count ten times, and the parallax of neighbours."""
 
 NEIGHBOURS_ONLY = 0
 _PHOTONS_PER_NM2 = 1.5  # 150 per (10 nm)^2, detected: the experiment's
@@ -350,7 +350,7 @@ pixels by number of anchors:
 {markdown_table(shown)}
 
 - *equation 14* as published, solved by the same code; *align* is the default of
-  `sxtbench.reconstruction.alignment.align`: anchors count three times as much as neighbours, and the parallax between
+  `sxtbench.reconstruction.alignment.align`: anchors count ten times as much as neighbours, and the parallax between
   neighbours is fitted.
 - *none*: neighbours alone, after taking out a constant in z and A cos + B sin in u, which they cannot know. What is
   left is drift.

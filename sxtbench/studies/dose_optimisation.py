@@ -132,7 +132,8 @@ def run(size: Size, *, source: PhantomSource, seed: int, report: Report) -> Find
         tables={"dose_optimisation": table},
         figures={"curves": _curves(table, reference.psnr), "slices": _slices(bench, points, reference)},
         checks=(*budget_checks(), *_checks(table, reference.psnr, ratio, views, photons)),
-        fluence=fluence_text(photons, bench.voxel_size_nm, views),
+        fluence=f"{fluence_text(photons, bench.voxel_size_nm, views)} That is the reference and each full view; interior "
+        f"images have up to {table.interior_photons.max() / photons:.1f} times as many photons, at the same total dose.",
         captions=_CAPTIONS,
     )
 
