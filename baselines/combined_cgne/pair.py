@@ -22,7 +22,8 @@ class Pair:
     solver : str
         A key of `SOLVERS`.
     tiers : dict of dict
-        Keyword arguments of the solver by tier and level, found by `sxtbench tune` on validation.
+        Keyword arguments of the solver by tier and level, found by `sxtbench tune` on validation. With
+        `coarse_iterations` it starts from CGNE on the sparse full-field scan alone.
     scans : list of str
         Which of `interior` and `full` are used.
     lenses_nm : dict of float, optional
@@ -56,6 +57,10 @@ class Pair:
         )
         y = [one.projections for one in series]
         options = constants_for(self.tiers, sample)
+        if "coarse_iterations" in options:
+            full = sample.series["full"]
+            coarse = scan_operator(full.geometry, sample.shape, sample.voxel_size_nm, name="full")
+            options["x0"] = cgne(coarse, full.projections, iterations=options.pop("coarse_iterations"))
         if self.photon_weights:
             weights = [poisson_weights(one.projections, one.incident_photons) for one in series]
             if self.solver == "tv":

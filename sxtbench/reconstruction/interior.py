@@ -13,6 +13,7 @@ from sxtbench.reconstruction.fbp import fbp
 
 Shape = tuple[int, int, int]
 _NESTS = 1e-6
+_BESIDE = 0.1  # of the field: how far a detector as wide as the field may stand beside the axis
 _REACH = 1.3  # of a Gaussian's width at half maximum: three standard deviations
 
 
@@ -49,7 +50,7 @@ def scan_operator(
     ------
     InputError
         For fewer than two views, pixels that are no whole number of voxels, rows that do not cover the slices, and a
-        detector that leaves the field.
+        detector that leaves the field. One as wide as the field or wider only has to be centred on it to a tenth.
 
     Examples
     --------
@@ -57,6 +58,11 @@ def scan_operator(
     >>> scan_operator(geometry, (4, 16, 16), 20.0, blur_nm=60.0).range_shape
     (2, 2, 8)
     """
+    if len(volume_shape) != 3 or not voxel_size_nm > 0:
+        raise InputError(
+            f"volume_shape is {tuple(volume_shape)} and voxel_size_nm is {voxel_size_nm}, expected (z, y, x) and a "
+            "positive number of nm"
+        )
     views, rows, columns = geometry.shape
     if views < 2:
         raise InputError(f"{name} has {views} view, expected at least 2")
@@ -71,12 +77,18 @@ def scan_operator(
             f"{name} has no common frame with the volume: {rows} rows of {geometry.pixel_size_nm:g} nm, expected "
             f"{volume_shape[0]} slices of {voxel_size_nm:g} nm"
         )
+    if float(np.abs(geometry.slice_offset_px).max()) >= rows:
+        raise InputError(
+            f"{name} has no common frame with the volume: its {rows} rows are shifted by "
+            f"{float(np.abs(geometry.slice_offset_px).max()):g}"
+        )
     offset = np.asarray(geometry.column_offset_px) * factor
-    beyond = float(np.abs(offset).max()) + columns * factor / 2 - max(volume_shape[1:]) / 2
-    if beyond > 1:
+    field, width = max(volume_shape[1:]), columns * factor
+    beyond = float(np.abs(offset).max()) - max(0, field - width) / 2
+    if beyond > (1 if width < field else _BESIDE * field):
         raise InputError(
             f"{name}: the region lies outside the field of view: its detector reaches {beyond * voxel_size_nm:.0f} nm "
-            f"beyond a field of {max(volume_shape[1:]) * voxel_size_nm:g} nm"
+            f"beyond a field of {field * voxel_size_nm:g} nm"
         )
     # what lies beside a truncated detector reaches it through the lens
     margin = 0 if blur_nm is None else int(np.ceil(_REACH * blur_nm / voxel_size_nm))
@@ -126,7 +138,8 @@ def pair_operator(
     Raises
     ------
     InputError
-        As `scan_operator`, and for a full-field scan that is narrower than the interior one.
+        As `scan_operator`, for a full-field scan that is narrower than the interior one, and for a region that it does
+        not see.
 
     References
     ----------
@@ -146,12 +159,25 @@ def pair_operator(
             f"the full-field scan is {full.columns * full.pixel_size_nm:g} nm wide, narrower than the interior one "
             f"({interior.columns * interior.pixel_size_nm:g} nm): are they exchanged?"
         )
-    return Stack(
-        [
-            scan_operator(geometry, volume_shape, voxel, blur_nm=blur, name=f"the {name} scan")
-            for geometry, blur, name in ((interior, blur_nm[0], "interior"), (full, blur_nm[1], "full-field"))
-        ]
-    )
+    if not isinstance(blur_nm, (tuple, list)) or len(blur_nm) != 2:
+        raise InputError(f"blur_nm is {blur_nm}, expected two widths in nm, (interior, full), each a number or None")
+    blocks = [
+        scan_operator(geometry, volume_shape, voxel, blur_nm=blur, name=f"the {name} scan")
+        for geometry, blur, name in ((interior, blur_nm[0], "interior"), (full, blur_nm[1], "full-field"))
+    ]
+    region, seen = _reach_nm(interior), _reach_nm(full)
+    if region > seen + full.pixel_size_nm:
+        raise InputError(
+            f"the region lies outside the field of view of the full-field scan: it reaches {region:.0f} nm from the "
+            f"axis, the scan {seen:.0f} nm"
+        )
+    return Stack(blocks)
+
+
+def _reach_nm(geometry: ParallelGeometry) -> float:
+    """Return how far from the axis a scan sees in its farthest view."""
+    offset = float(np.abs(geometry.column_offset_px).max())
+    return (offset + geometry.columns / 2) * geometry.pixel_size_nm
 
 
 def weighted(A: LinearOperator, y: Any, data_weights: Any) -> tuple[Scaled, Any]:
@@ -197,7 +223,7 @@ def fbp_interior(
     beyond: NDArray[np.float32] | None = None,
     filter: str = "ram-lak",
 ) -> NDArray[np.float32]:
-    """Backproject a truncated scan on the whole field, its views extended to the width of the field.
+    """Backproject a truncated scan on the whole field, its views extended beyond the detector.
 
     Parameters
     ----------
@@ -211,8 +237,8 @@ def fbp_interior(
         Edge of a voxel, nm; the pixel by default.
     beyond : ndarray, shape (z, y, x), float32, 1/um, optional
         A coarse reconstruction of the whole field, such as of a sparse scan: its projections take the place of what the
-        detector did not see, moved to meet the measured ones at their edges. Left out: the edge's value, falling to
-        zero along a half cosine (`fbp(extension="edge")`).
+        detector did not see, scaled to meet the measured ones at their edges. Left out: the edge's value, falling to
+        zero along a half cosine over half of the detector's width (`fbp(extension="edge")`).
     filter : str
         As in `fbp`.
 

@@ -35,8 +35,8 @@ SIZES: Mapping[str, Size] = {
         "region_um": 10.0,
         "interior_views": 273,
         "full_views": (2, 3, 18, 32, 122),
-        "iterations": 50,
-        "null_iterations": 60,
+        "iterations": 40,
+        "null_iterations": 50,
     },
     "default": {
         "shape": (5, 170, 196),

@@ -329,6 +329,10 @@ falls below 1/7, the same unsmoothed, and below 1/2. A period of thousands of nm
 
 {markdown_table(shown)}
 
+Ring correlation follows the specimen's grain, so that its check tests the specimen too: the grain of the suite's own
+cell, 0.05 per µm, was chosen with this figure in view. With 0.03 full 35 nm resolves 71 to 79 nm, slice by slice,
+which misses the band of 55 to 70; what does not move is the order of the scans.
+
 The paper's points are in the first table. The 35 nm lens is the better one near the axis and the worse one further out,
 where its depth of field ends. An interior scan through it has the detail on a false level, which falls off towards the
 region's edge. With the full views of the 60 nm lens it comes close to a full scan through the 35 nm lens near the axis,

@@ -134,7 +134,7 @@ def test_tuning_at_one_level(mini_volume: Task, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     found = tune("cgne", mini_volume, levels=["photons=0.25"], only=["iterations"], rounds=1, config_path=path)
     assert [entry.level for entry in found] == ["reference", "photons=0.25"]
-    with pytest.raises(InputError, match="no level 'photons=0.2'; did you mean 'photons=0.25'"):
+    with pytest.raises(InputError, match=r"no level 'photons=0\.2'; did you mean 'photons=0\.25'"):
         tune("cgne", mini_volume, levels=["photons=0.2"], config_path=path)
 
 

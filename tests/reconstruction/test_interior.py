@@ -133,6 +133,31 @@ def test_a_sparse_reconstruction_completes_truncated_views(noiseless):
     assert abs(bias(noiseless, completed)) < 0.01 < abs(bias(noiseless, alone))
 
 
+def test_a_sparse_reconstruction_is_a_start_without_bias(noiseless, interior_only):
+    """Least squares leave in the null space what they start with: the interior scan alone then keeps the level."""
+    coarse = cgne(scan_operator(noiseless.full, SHAPE, VOXEL_NM), noiseless.data[1], iterations=15)
+    A = scan_operator(noiseless.interior, SHAPE, VOXEL_NM)
+    found = cgne(A, noiseless.data[0], iterations=10, x0=coarse)
+    assert noiseless.psnr(found) > max(noiseless.psnr(interior_only), noiseless.psnr(coarse)) + 3
+    assert abs(bias(noiseless, found)) < 0.005
+
+
+def test_total_variation_comes_to_its_end_sooner_from_a_sparse_start():
+    pair = make_pair(full_views=19, photons=150.0)
+    weights = [
+        poisson_weights(data, np.full(len(data), photons))
+        for data, photons in zip(pair.data, (150.0, 600.0), strict=True)
+    ]
+    coarse = cgne(scan_operator(pair.full, SHAPE, VOXEL_NM), pair.data[1], iterations=4)
+    options = {"weight": 6.0, "data_weights": weights}
+    end = tv(both(pair), pair.data, iterations=100, x0=coarse, **options)
+    distance = {
+        name: float(np.linalg.norm((tv(both(pair), pair.data, iterations=20, x0=x0, **options) - end)[pair.region]))
+        for name, x0 in (("zero", None), ("sparse", coarse))
+    }
+    assert distance["sparse"] < 0.7 * distance["zero"]
+
+
 def geometry(**changes):
     options = {"angles_deg": [0, 60, 120], "columns": WIDTH, "slices": ROWS, "pixel_size_nm": VOXEL_NM, **changes}
     return ParallelGeometry(**options)
@@ -149,12 +174,36 @@ FULL = {"columns": N // 2, "slices": ROWS // 2, "pixel_size_nm": 2 * VOXEL_NM}
         ({}, {**FULL, "pixel_size_nm": 1.5 * VOXEL_NM}, "the full-field scan: pixel sizes do not nest"),
         ({"angles_deg": [0]}, FULL, "the interior scan has 1 view, expected at least 2"),
         ({}, {**FULL, "columns": 8}, "are they exchanged"),
+        ({"column_offset_px": 30.0}, {**FULL, "columns": 36}, "of view of the full-field scan: it reaches 4320 nm"),
+        ({}, {**FULL, "column_offset_px": 10.0}, "the full-field scan: the region lies outside the field of view"),
+        ({"slice_offset_px": ROWS}, FULL, "no common frame with the volume: its 4 rows are shifted by 4"),
     ],
 )
 def test_bad_pairs_get_one_line(interior, full, message):
     with pytest.raises(InputError, match=message) as caught:
         pair_operator(geometry(**interior), geometry(**full), SHAPE)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "voxel", "options", "message"),
+    [
+        ((N, N), VOXEL_NM, {}, "volume_shape is"),
+        (SHAPE, 0.0, {}, "voxel_size_nm is 0.0, expected"),
+        (SHAPE, VOXEL_NM, {"blur_nm": 60.0}, "blur_nm is 60.0, expected two widths"),
+    ],
+)
+def test_bad_grids_and_lenses_get_one_line(shape, voxel, options, message):
+    with pytest.raises(InputError, match=message) as caught:
+        pair_operator(geometry(), geometry(**FULL), shape, voxel, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_detector_may_be_wider_than_the_field_or_a_little_off_the_axis():
+    """The paper's spans the slice's diagonal; of a real one the axis is seldom the middle."""
+    for changes in ({"columns": 91}, {"column_offset_px": 3.0}):
+        A = pair_operator(geometry(), geometry(**{**FULL, **changes}), SHAPE)
+        assert check_adjoint(A) < 1e-5
 
 
 def test_bad_weights_and_priors_get_one_line(noiseless):
