@@ -23,19 +23,15 @@ GREY_WINDOW = (0.0, 0.8)
 """Black and white of slices of LAC, 1/um: from vacuum to just above a lipid droplet."""
 
 
-ABSORBANCE_WINDOW = (0.5, 3.0)
-"""Black and white of projections of a capillary."""
-
 _ERROR_WINDOW = 0.2
 _FLAT = 4  # a volume this many times as wide as thick is drawn in one slice
 
 
 def slice_png(kind: str, array: ArrayLike, path: str | Path) -> Path:
-    """Write a slice of an answer or a target: `labels` in colours, `volume` and `projections` in grey."""
+    """Write a slice of an answer or a target: `labels` in colours, `volume` in grey."""
     if kind == "labels":
         return label_slice_png(array, path)
-    low, high = ABSORBANCE_WINDOW if kind == "projections" else GREY_WINDOW
-    return grey_slice_png(array, path, low=low, high=high)
+    return grey_slice_png(array, path, low=GREY_WINDOW[0], high=GREY_WINDOW[1])
 
 
 def sinogram(views: NDArray[np.float32], shifts_px: NDArray[np.float64], row: int) -> NDArray[np.float32]:

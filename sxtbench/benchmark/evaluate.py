@@ -4,6 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Dataset, Sample
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path, require_writable, write_text
-from sxtbench.pictures import sinogram, slice_png
+from sxtbench.pictures import grey_slice_png, sinogram, slice_png
 
 Report = Callable[[str], None]
 STATEMENT = "predictions.json"
@@ -171,6 +172,9 @@ def _predict_all(
     progress: Report | None,
 ) -> dict[str, Any]:
     """Predict what is not there yet; return the statement of how."""
+    meant_for = getattr(method, "config", {}).get("tasks")
+    if meant_for and task.name not in meant_for:
+        raise InputError(f"{method.name} answers {', '.join(meant_for)}; it is no method for {task.name}")
     dataset = dataset.with_targets if isinstance(method, SEE_TARGETS) else dataset
     resumed = any(has(sample_id) for sample_id in dataset.ids)
     fit_seconds = None
@@ -287,20 +291,22 @@ def write_previews(result: Result, task: Task, dataset: Dataset, load: Callable[
     name = result.method.name
     kind = task.protocol.answer.kinds[0]
     truth, found = sample.targets[TRUTH[kind]], load(sample.id)
+    drawn: list[tuple[Callable[[Any, Path], Path], NDArray[Any]]]
     if kind == "shifts":
         views = sample.series["interior"].projections
         middle = views.shape[1] // 2
         stem, caption = f"{sample.id}-row{middle}", f"row {middle} of every view (angle, u)"
-        drawn = [sinogram(views, shifts, middle) for shifts in (np.zeros_like(truth), truth, found)]
-        looks = ["projections"] * 3
+        low, high = np.percentile(views[:, middle], (1, 99))
+        draw = partial(grey_slice_png, low=float(low), high=float(high))
+        drawn = [(draw, sinogram(views, shifts, middle)) for shifts in (np.zeros_like(truth), truth, found)]
     else:
         middle = sample.shape[0] // 2
         stem, caption = f"{sample.id}-z{middle}", f"z slice {middle} (y, x)"
-        drawn = [volume[middle] for volume in (sample.reconstructions["fbp"], truth, found)]
-        looks = ["volume", kind, kind]
+        drawn = [(partial(slice_png, "volume"), sample.reconstructions["fbp"][middle])]
+        drawn += [(partial(slice_png, kind), volume[middle]) for volume in (truth, found)]
     answer = f"{stem}-{file_name(name)}.png"
-    for look, picture, file in zip(looks, drawn, (f"{stem}-input.png", f"{stem}-truth.png", answer), strict=True):
-        slice_png(look, picture, folder / file)
+    for (write, picture), file in zip(drawn, (f"{stem}-input.png", f"{stem}-truth.png", answer), strict=True):
+        write(picture, folder / file)
     previews = (
         Preview(file=f"{stem}-input.png", kind="input", sample=sample.id, caption=caption),
         Preview(file=f"{stem}-truth.png", kind="truth", sample=sample.id, caption=caption),

@@ -30,6 +30,11 @@ INFORMATION = ("fsc_mean_in@1", "fsc_mean_out@1")
 """Metrics that are drawn side by side: what is known of the directions that were measured, and of the others."""
 
 _MOST_SERIES = 8
+_WINDOWS = {
+    "labels": "",
+    "shifts": "Absorbance in grey: one row of all views, one below the other, after each alignment.",
+}
+_THINGS = {"labels": "labels", "shifts": "alignment"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
         "galleries": _galleries([*ordered, *controls], words.answer),
         "pictures": _pictures(equal),
         "legend": _legend(equal) if words.answer == "labels" else [],
-        "window": "" if words.answer == "labels" else f"{GREY_WINDOW[0]:g} to {GREY_WINDOW[1]:g} µm⁻¹",
+        "window": _WINDOWS.get(words.answer, f"LAC in grey, {GREY_WINDOW[0]:g} to {GREY_WINDOW[1]:g} µm⁻¹."),
         "entries": list(entries),
     }
 
@@ -207,8 +212,12 @@ def _galleries(entries: Sequence[Entry], answer: str) -> list[dict[str, Any]]:
 
 def _tile(entry: Entry, preview: Preview, name: str, answer: str) -> dict[str, str]:
     note = f", {preview.caption}" if preview.caption else ""
-    thing = "labels" if answer == "labels" else "LAC"
-    what = {"input": "Input reconstruction", "truth": f"True {thing}", "answer": f"The {thing} answered by {name}"}
+    thing = _THINGS.get(answer, "LAC")
+    what = {
+        "input": "Input as taken" if answer == "shifts" else "Input reconstruction",
+        "truth": f"True {thing}",
+        "answer": f"The {thing} answered by {name}",
+    }
     return {
         "src": f"previews/{entry.result.task}/{entry.result.tier}/{preview.file}",
         "name": name,

@@ -8,6 +8,7 @@ from conftest import mini_pair_task
 
 from sxtbench.benchmark.controls import Oracle, Trivial
 from sxtbench.benchmark.evaluate import evaluate
+from sxtbench.benchmark.method import load_method
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.build import build
 from sxtbench.datasets.recipe import parse_recipe
@@ -163,6 +164,11 @@ def test_a_wrong_number_of_shifts_is_refused(alignment: Task) -> None:
 
     with pytest.raises(InputError, match=r"prediction has shape \(3, 2\), expected \(20, 2\)"):
         evaluate(Short(), alignment)
+
+
+def test_a_baseline_of_another_task_is_refused(alignment: Task) -> None:
+    with pytest.raises(InputError, match="combined-cgne answers interior-reconstruction; it is no method for proj"):
+        evaluate(load_method("combined-cgne"), alignment)
 
 
 def test_impossible_recipes_get_one_line(interior: Task) -> None:
