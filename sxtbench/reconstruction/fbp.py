@@ -116,21 +116,33 @@ def filter_projections(
         if not finite.all():
             angle, row = divmod(begin + int(np.argmin(finite)), slices)
             raise InputError(f"projections hold NaN or infinity in view {angle}, row {row}; expected finite absorbance")
-        spectrum = scipy.fft.rfft(_continued(part, margin), size, axis=1, workers=_WORKERS)
+        spectrum = scipy.fft.rfft(continued(part, margin), size, axis=1, workers=_WORKERS)
         spectrum *= response
         filtered = scipy.fft.irfft(spectrum, size, axis=1, workers=_WORKERS)
         out_rows[begin : begin + chunk] = filtered[:, margin : margin + columns]
     return out
 
 
-def _continued(rows: NDArray[np.float32], margin: int) -> NDArray[np.float32]:
-    """Return rows with `margin` columns more on both sides, from the edge's value to zero along half a cosine."""
+def continued(views: NDArray[np.float32], margin: int) -> NDArray[np.float32]:
+    """Continue views beyond both sides of the detector, from the value at its edge to zero along half a cosine.
+
+    Parameters
+    ----------
+    views : ndarray, shape (..., n_columns), float32
+        Projections, or rows of them.
+    margin : int
+        Columns more on each side.
+
+    Returns
+    -------
+    ndarray, shape (..., n_columns + 2 * margin), float32
+    """
     if margin == 0:
-        return rows
+        return views
     fall = (0.5 + 0.5 * np.cos(np.pi * np.arange(1, margin + 1) / (margin + 1))).astype(np.float32)
-    left = rows[:, :_EDGE_COLUMNS].mean(axis=1, keepdims=True)
-    right = rows[:, -_EDGE_COLUMNS:].mean(axis=1, keepdims=True)
-    return np.concatenate([left * fall[::-1], rows, right * fall], axis=1)
+    left = views[..., :_EDGE_COLUMNS].mean(axis=-1, keepdims=True)
+    right = views[..., -_EDGE_COLUMNS:].mean(axis=-1, keepdims=True)
+    return np.concatenate([left * fall[::-1], views, right * fall], axis=-1)
 
 
 def ramp_response(size: int, filter: str = "ram-lak") -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators import Bin, Blur, Crop, LinearOperator, ParallelBeam, Scaled, Stack
 from sxtbench.reconstruction._blocks import blocks_of, is_stacked
-from sxtbench.reconstruction.fbp import fbp
+from sxtbench.reconstruction.fbp import continued, fbp
 
 Shape = tuple[int, int, int]
 _NESTS = 1e-6
@@ -238,7 +238,7 @@ def fbp_interior(
     beyond : ndarray, shape (z, y, x), float32, 1/um, optional
         A coarse reconstruction of the whole field, such as of a sparse scan: its projections take the place of what the
         detector did not see, scaled to meet the measured ones at their edges. Left out: the edge's value, falling to
-        zero along a half cosine over half of the detector's width (`fbp(extension="edge")`).
+        zero at the field's rim along half a cosine.
     filter : str
         As in `fbp`.
 
@@ -258,18 +258,17 @@ def fbp_interior(
     (1, 16, 16)
     """
     voxel = geometry.pixel_size_nm if voxel_size_nm is None else voxel_size_nm
-    if beyond is None:
-        return fbp(
-            projections, geometry, volume_shape=volume_shape, voxel_size_nm=voxel, filter=filter, extension="edge"
-        )
     views = np.asarray(projections, np.float32)
-    if beyond.shape != tuple(volume_shape) or views.shape != geometry.shape:
+    if views.shape != geometry.shape or (beyond is not None and beyond.shape != tuple(volume_shape)):
+        coarse = "none" if beyond is None else f"shape {beyond.shape}"
         raise InputError(
-            f"beyond has shape {beyond.shape} and projections {views.shape}, expected {tuple(volume_shape)} and "
-            f"{geometry.shape}"
+            f"projections have shape {views.shape} and beyond {coarse}, expected {geometry.shape} and "
+            f"{tuple(volume_shape)}"
         )
-    diagonal = float(np.hypot(*volume_shape[1:])) * voxel / geometry.pixel_size_nm
-    margin = max(0, int(np.ceil((diagonal - geometry.columns) / 2 + np.abs(geometry.column_offset_px).max())))
+    # without a coarse volume, which fills its corners, the field is the circle that every view sees alike
+    field = max(volume_shape[1:]) if beyond is None else float(np.hypot(*volume_shape[1:]))
+    beside = (field * voxel / geometry.pixel_size_nm - geometry.columns) / 2
+    margin = max(0, int(np.ceil(beside + np.abs(geometry.column_offset_px).max())))
     wide = ParallelGeometry(
         angles_deg=geometry.angles_deg,
         columns=geometry.columns + 2 * margin,
@@ -278,10 +277,13 @@ def fbp_interior(
         column_offset_px=geometry.column_offset_px,
         slice_offset_px=geometry.slice_offset_px,
     )
-    filled = ParallelBeam(wide, volume_shape, voxel)(beyond)
-    seen = slice(margin, margin + geometry.columns)
-    _meet(filled, views, seen)
-    filled[:, :, seen] = views
+    if beyond is None:
+        filled = continued(views, margin)
+    else:
+        filled = ParallelBeam(wide, volume_shape, voxel)(beyond)
+        seen = slice(margin, margin + geometry.columns)
+        _meet(filled, views, seen)
+        filled[:, :, seen] = views
     return fbp(filled, wide, volume_shape=volume_shape, voxel_size_nm=voxel, filter=filter)
 
 

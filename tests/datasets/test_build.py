@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import mini_task
+from mini_tasks import mini_task
 
 from sxtbench.acquisition.strip import project_strips
 from sxtbench.benchmark.task import Task

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import mini_pair_task
+from mini_tasks import mini_pair_task
 
 from sxtbench.benchmark.controls import Oracle, Trivial
 from sxtbench.benchmark.evaluate import evaluate
