@@ -40,7 +40,7 @@ def test_a_shipped_result_is_of_this_version(path: Path) -> None:
 
 
 each_tier = pytest.mark.parametrize("tier", ["tiny", "small"])
-each_page = pytest.mark.parametrize(("name", "tier"), itertools.product(list_tasks(), ("tiny", "small")))
+each_page = pytest.mark.parametrize(("name", "tier"), list(itertools.product(list_tasks(), ("tiny", "small"))))
 
 
 @each_page
