@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sxtbench.benchmark.answer import Answer, check_answer
 from sxtbench.benchmark.controls import SEE_TARGETS, TRUTH
 from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
-from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample
+from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample, require_meant_for
 from sxtbench.benchmark.result import Axis, Environment, Preview, Resources, Result, Row, WallTime, aggregate, rows_of
 from sxtbench.benchmark.result import Method as MethodStatement
 from sxtbench.benchmark.scoring import score_sample
@@ -172,9 +172,7 @@ def _predict_all(
     progress: Report | None,
 ) -> dict[str, Any]:
     """Predict what is not there yet; return the statement of how."""
-    meant_for = getattr(method, "config", {}).get("tasks")
-    if meant_for and task.name not in meant_for:
-        raise InputError(f"{method.name} answers {', '.join(meant_for)}; it is no method for {task.name}")
+    require_meant_for(method.name, getattr(method, "config", {}), task.name)
     dataset = dataset.with_targets if isinstance(method, SEE_TARGETS) else dataset
     resumed = any(has(sample_id) for sample_id in dataset.ids)
     fit_seconds = None

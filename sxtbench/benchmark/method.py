@@ -182,6 +182,13 @@ def _import_module(name: str) -> ModuleType:
         raise InputError(f"{name}: cannot be imported: {_told(error)}") from error
 
 
+def require_meant_for(name: str, config: Mapping[str, Any], task: str) -> None:
+    """Refuse a task that a method's `config.yaml` does not name; a method without one may be run on any."""
+    tasks = config.get("tasks")
+    if tasks and task not in tasks:
+        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task}")
+
+
 def learns(method: Method, answer: str) -> bool:
     """Whether a method has to be fitted before it answers: it has `fit` and brings no weights.
 

@@ -13,7 +13,14 @@ from typing import Any
 import yaml
 
 from sxtbench.benchmark.evaluate import checked
-from sxtbench.benchmark.method import baseline_folder, fit_method, learns, load_method, predict_sample
+from sxtbench.benchmark.method import (
+    baseline_folder,
+    fit_method,
+    learns,
+    load_method,
+    predict_sample,
+    require_meant_for,
+)
 from sxtbench.benchmark.scoring import score_primary
 from sxtbench.benchmark.task import Task, suggestion
 from sxtbench.datasets.dataset import Dataset
@@ -89,10 +96,11 @@ def tune(
     Raises
     ------
     InputError
-        For a baseline without `search`, and a name in `only` that is not in it.
+        For a baseline of another task or without `search`, and a name in `only` that is not in it.
     """
     own = baseline_folder(baseline) / "config.yaml"
     config = read_yaml(own)
+    require_meant_for(baseline, config, task.name)
     search: dict[str, list[Any]] = config.get("search") or {}
     if not search:
         raise InputError(f"{own}: has no 'search' with the values to try, so there is nothing to tune")

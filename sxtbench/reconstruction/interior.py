@@ -238,7 +238,8 @@ def fbp_interior(
     beyond : ndarray, shape (z, y, x), float32, 1/um, optional
         A coarse reconstruction of the whole field, such as of a sparse scan: its projections take the place of what the
         detector did not see, scaled to meet the measured ones at their edges. Left out: the edge's value, falling to
-        zero at the field's rim along half a cosine.
+        zero at the field's rim along half a cosine; where the scan stands beside the axis, as far on both sides as on
+        the wider one.
     filter : str
         As in `fbp`.
 
@@ -259,12 +260,10 @@ def fbp_interior(
     """
     voxel = geometry.pixel_size_nm if voxel_size_nm is None else voxel_size_nm
     views = np.asarray(projections, np.float32)
-    if views.shape != geometry.shape or (beyond is not None and beyond.shape != tuple(volume_shape)):
-        coarse = "none" if beyond is None else f"shape {beyond.shape}"
-        raise InputError(
-            f"projections have shape {views.shape} and beyond {coarse}, expected {geometry.shape} and "
-            f"{tuple(volume_shape)}"
-        )
+    if views.shape != geometry.shape:
+        raise InputError(f"projections have shape {views.shape}, the geometry expects {geometry.shape}, (angle, z, u)")
+    if beyond is not None and beyond.shape != tuple(volume_shape):
+        raise InputError(f"beyond has shape {beyond.shape}, expected that of the volume, {tuple(volume_shape)}")
     # without a coarse volume, which fills its corners, the field is the circle that every view sees alike
     field = max(volume_shape[1:]) if beyond is None else float(np.hypot(*volume_shape[1:]))
     beside = (field * voxel / geometry.pixel_size_nm - geometry.columns) / 2

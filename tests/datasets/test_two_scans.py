@@ -10,6 +10,7 @@ from sxtbench.benchmark.controls import Oracle, Trivial
 from sxtbench.benchmark.evaluate import evaluate
 from sxtbench.benchmark.method import load_method
 from sxtbench.benchmark.task import Task
+from sxtbench.benchmark.tune import tune
 from sxtbench.datasets.build import build
 from sxtbench.datasets.recipe import parse_recipe
 from sxtbench.datasets.verify import verify
@@ -169,6 +170,8 @@ def test_a_wrong_number_of_shifts_is_refused(alignment: Task) -> None:
 def test_a_baseline_of_another_task_is_refused(alignment: Task) -> None:
     with pytest.raises(InputError, match="combined-cgne answers interior-reconstruction; it is no method for proj"):
         evaluate(load_method("combined-cgne"), alignment)
+    with pytest.raises(InputError, match="combined-cgne answers interior-reconstruction; it is no method for proj"):
+        tune("combined-cgne", alignment)
 
 
 def test_impossible_recipes_get_one_line(interior: Task) -> None:

@@ -209,5 +209,7 @@ def test_a_full_detector_may_be_wider_than_the_field_or_a_little_off_the_axis():
 def test_bad_weights_and_priors_get_one_line(noiseless):
     with pytest.raises(InputError, match="negative values, expected inverse variances"):
         weighted(both(noiseless), noiseless.data, [-data for data in noiseless.data])
-    with pytest.raises(InputError, match="beyond shape"):
+    with pytest.raises(InputError, match=r"beyond has shape \(1, 2, 2\)"):
         fbp_interior(noiseless.data[0], noiseless.interior, SHAPE, beyond=np.zeros((1, 2, 2), np.float32))
+    with pytest.raises(InputError, match="projections have shape"):
+        fbp_interior(noiseless.data[0][1:], noiseless.interior, SHAPE)
