@@ -5,15 +5,16 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from sxtbench.acquisition.counts import absorbance, floored_share, poisson_counts
+from sxtbench.acquisition.depth import project_through_lens
 from sxtbench.acquisition.illumination import FlatFieldParameters, flat_field_error
-from sxtbench.acquisition.optics import blur_in_focus
+from sxtbench.acquisition.optics import ZonePlate, blur_in_focus
 from sxtbench.acquisition.scene import GeneratorOf, Scene
 from sxtbench.acquisition.strip import project_strips
 from sxtbench.acquisition.tilt import TiltParameters, draw_tilt_scheme
@@ -61,6 +62,19 @@ class AcquisitionParameters(Parameters):
     tilt: TiltParameters
     flat_field: FlatFieldParameters | None
     misalignment: MisalignmentParameters | None
+
+
+class DeepAcquisitionParameters(AcquisitionParameters):
+    """How a scene is imaged through a lens of limited depth of field.
+
+    Parameters
+    ----------
+    depth_of_field : "limited"
+        Each depth is blurred as far as it is out of focus; the focus lies on the tilt axis. The model is linear in LAC
+        (`acquisition.depth`), where the one in focus is linear in intensity.
+    """
+
+    depth_of_field: Literal["limited"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,7 +183,9 @@ def acquire(
 ) -> Exposure:
     """Take the tilt series of a scene.
 
-    Absorbance at the true angles -> transmission -> error of the flat field -> lens -> detector pixels -> counts.
+    Absorbance at the true angles -> transmission -> error of the flat field -> lens -> detector pixels -> counts. With
+    `DeepAcquisitionParameters` the lens acts on the absorbance of each depth instead: the scene's excess over the slab
+    of ice is what is blurred, as the slab itself looks the same out of focus.
 
     Parameters
     ----------
@@ -214,7 +230,20 @@ def acquire(
 
     # one view at exactly 0 degrees goes first: it sets the exposure, without the flat field's error
     angles = np.concatenate([[0.0], scheme.true_deg])
-    light = project_strips(scene.excess, angles, voxel_size_um=grid.voxel_size_um, columns=width, threads=threads)
+    in_focus = not isinstance(parameters, DeepAcquisitionParameters)
+    shifts = np.concatenate([np.zeros((1, 2)), displacement * factor]) if parameters.misalignment else None
+    if in_focus:
+        light = project_strips(scene.excess, angles, voxel_size_um=grid.voxel_size_um, columns=width, threads=threads)
+    else:
+        light = project_through_lens(
+            scene.excess,
+            angles,
+            voxel_size_nm=grid.voxel_size_nm,
+            columns=width,
+            lens=ZonePlate(outer_zone_width_nm=parameters.outer_zone_width_nm, energy_ev=parameters.energy_ev),
+            shifts_px=shifts,
+            threads=threads,
+        )
     ice = (
         scene.ice_lac_per_um * scene.ice_thickness_um / np.cos(np.deg2rad(angles))
         if scene.ice_thickness_um
@@ -225,13 +254,14 @@ def acquire(
         light[1:] *= flat_field_error(
             (views, grid.shape[0], width), parameters.flat_field, generator("illumination"), columns=columns * factor
         )
-    light = blur_in_focus(
-        light,
-        pixel_size_nm=grid.voxel_size_nm,
-        outer_zone_width_nm=parameters.outer_zone_width_nm,
-        shifts_px=np.concatenate([np.zeros((1, 2)), displacement * factor]) if parameters.misalignment else None,
-        threads=threads,
-    )
+    if in_focus:
+        light = blur_in_focus(
+            light,
+            pixel_size_nm=grid.voxel_size_nm,
+            outer_zone_width_nm=parameters.outer_zone_width_nm,
+            shifts_px=shifts,
+            threads=threads,
+        )
     transmission = _detect(light[:, :, margin : width - margin], factor)
     shadow = _shadow(coverage, factor, columns)
     behind = transmission[0][shadow] if np.any(shadow) else transmission[0]

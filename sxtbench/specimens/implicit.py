@@ -6,6 +6,7 @@ deviation from the band's level is divided by the field's slope, which makes a s
 wherever the field is not a distance itself.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
@@ -37,6 +38,19 @@ class Field(Protocol):
 
     def on(self, z_um: Axis, y_um: Axis, x_um: Axis) -> NDArray[np.float32]:
         """Values, shape (n_z, n_y, n_x), float32."""
+        ...
+
+
+class Surface(Protocol):
+    """A closed surface that things can lie inside or outside of."""
+
+    @property
+    def bounds_um(self) -> NDArray[np.float64]:
+        """Lower and upper corner of a box that holds it, shape (2, 3), um."""
+        ...
+
+    def depth_um(self, points_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far points lie inside (negative outside), to first order; shape (n,), um."""
         ...
 
 
@@ -80,17 +94,12 @@ class Blob:
         u = np.empty((len(z), len(y), len(x), 3))
         displace_block(z, y, x, self.deformation.coefficients, self.deformation.spacing_um, u)
         out = np.empty(u.shape[:3], np.float32)
-        _ellipsoid_level(z, y, x, u, self.shape.rotation, self.shape.radii_um, self.radius_um, out)
+        ellipsoid_level(z, y, x, u, self.shape.rotation, self.shape.radii_um, self.radius_um, out)
         return out
 
     def depth_um(self, points_um: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far points lie inside the surface (negative outside), to first order; shape (n,), um."""
-        step = _STEP * self.radius_um
-        at = points_um - self.shape.centre_um
-        moved = at[None] + step * _STENCIL[:, None]
-        levels = self._level(moved.reshape(-1, 3)).reshape(7, -1)
-        slope = np.sqrt(((levels[1:4] - levels[4:]) ** 2).sum(axis=0)) / (2.0 * step)
-        return np.asarray(-levels[0] / np.maximum(slope, 0.1))
+        return depth_below(self._level, points_um - self.shape.centre_um, _STEP * self.radius_um)
 
     def scaled(self, factor: float) -> "Blob":
         """Return the same blob `factor` times as large, about the same centre."""
@@ -221,6 +230,26 @@ class Sampler:
         return self._known[key]
 
 
+def depth_below(
+    level: Callable[[NDArray[np.float64]], NDArray[np.float64]], points: NDArray[np.float64], step: float
+) -> NDArray[np.float64]:
+    """How far points lie below the zero of a field, to first order: its level over its slope.
+
+    Parameters
+    ----------
+    level : callable
+        Points of shape (n, 3) -> values of the field, shape (n,), um.
+    points : ndarray, shape (n, 3), float64, um
+        Where.
+    step : float, um
+        Step of the central differences that give the slope.
+    """
+    moved = points[None] + step * _STENCIL[:, None]
+    levels = level(moved.reshape(-1, 3)).reshape(7, -1)
+    slope = np.sqrt(((levels[1:4] - levels[4:]) ** 2).sum(axis=0)) / (2.0 * step)
+    return np.asarray(-levels[0] / np.maximum(slope, 0.1))
+
+
 def noise_above(share: float) -> float:
     """Level that gradient noise exceeds in about this share of the volume.
 
@@ -331,7 +360,7 @@ def part_of_block(box: NDArray[np.int64], first: int, last: int) -> NDArray[np.i
 
 
 @exact_kernel
-def _ellipsoid_level(
+def ellipsoid_level(
     z: NDArray[np.float64],
     y: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -341,6 +370,7 @@ def _ellipsoid_level(
     unit: float,
     out: NDArray[np.float32],
 ) -> None:
+    """Write the level of an ellipsoid in a displaced space, its distance to first order, at all points of a block."""
     a0, a1, a2 = 1.0 / radii[0], 1.0 / radii[1], 1.0 / radii[2]
     for k in range(len(z)):
         for j in range(len(y)):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.jit import exact_kernel
-from sxtbench.specimens.implicit import Blob
+from sxtbench.specimens.implicit import Surface
 from sxtbench.specimens.shapes import Shape, capsule, ellipsoid, random_directions
 
 _BATCH = 128  # places looked at together
@@ -16,19 +16,19 @@ _FEWEST_SEGMENTS = 2  # of a tube worth the name
 
 
 class Room:
-    """What is left of the space inside one blob and outside others, while things are put into it.
+    """What is left of the space inside one surface and outside others, while things are put into it.
 
     Parameters
     ----------
-    within : Blob
+    within : Surface
         The container.
-    outside : sequence of Blob
+    outside : sequence of Surface
         What things must not enter.
     gap_um : float, um
         Least distance between any two things, and to the surfaces.
     """
 
-    def __init__(self, within: Blob, outside: Sequence[Blob], gap_um: float) -> None:
+    def __init__(self, within: Surface, outside: Sequence[Surface], gap_um: float) -> None:
         self._within, self._outside, self._gap_um = within, tuple(outside), gap_um
         self._pieces = np.empty((0, 7))  # start, end, radius
 

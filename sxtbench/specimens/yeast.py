@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sxtbench.distributions import Distribution
 from sxtbench.errors import InputError
 from sxtbench.specimens.packing import pack_discs
 from sxtbench.specimens.shapes import Body, Shape, Supports, spheroid
@@ -72,7 +73,10 @@ def draw_yeast(
     if n < 1:
         raise InputError("the recipe drew a specimen without cells; cells.count must be at least 1")
     outlines = [_outline(p, place_rng) for _ in range(n)]
-    centres = _centres(parameters, np.array([o.reach_um for o in outlines]), field_um, place_rng)
+    centres = plane_centres(
+        np.array([o.reach_um for o in outlines]), field_um,
+        gap_um=parameters.gap_um, plane_offset_um=p.plane_offset_um, depth_offset_um=p.depth_offset_um, rng=place_rng,
+    )  # fmt: skip
     cells = [outline.moved(centre) for outline, centre in zip(outlines, centres, strict=True)]
     if extended_x_um > field_um[2]:
         for _ in range(draw_count(p.neighbour_count, place_rng)):
@@ -89,15 +93,37 @@ def _outline(p: CellParameters, rng: np.random.Generator) -> Shape:
     return spheroid(p.radius_um.draw(rng), p.axis_ratio, rng)
 
 
-def _centres(
-    parameters: YeastParameters,
+def plane_centres(
     reach_um: NDArray[np.float64],
     field_um: tuple[float, float, float],
+    *,
+    gap_um: float,
+    plane_offset_um: Distribution,
+    depth_offset_um: Distribution,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Pack in (z, x), turn by a random azimuth at which the cells fit the field, shift; shape (n, 3)."""
-    p, n = parameters.cells, len(reach_um)
-    plane = pack_discs(reach_um + parameters.gap_um / 2, rng)
+    """Pack balls in (z, x), turn by a random azimuth at which they fit the field, shift.
+
+    Parameters
+    ----------
+    reach_um : ndarray, shape (n,), float64, um
+        Radii.
+    field_um : tuple of three float, um
+        Extent of the field (z, y, x).
+    gap_um : float, um
+        Least distance between two balls.
+    plane_offset_um, depth_offset_um : Distribution, um
+        Shift of all along z and x, as far as the field has room; offset of each along y.
+    rng : numpy.random.Generator
+        Draws everything.
+
+    Returns
+    -------
+    ndarray, shape (n, 3), float64, um
+        Centres (z, y, x).
+    """
+    n = len(reach_um)
+    plane = pack_discs(reach_um + gap_um / 2, rng)
     half = np.array([field_um[0], field_um[2]]) / 2
     best, least = plane, np.inf
     for azimuth in rng.uniform(0.0, 2.0 * np.pi, _AZIMUTHS if n > 1 else 1):
@@ -111,8 +137,8 @@ def _centres(
         if overflow == 0.0:
             break
     room = np.maximum(half - (np.abs(best) + reach_um[:, None]).max(axis=0), 0.0)
-    shift = np.clip([p.plane_offset_um.draw(rng) for _ in range(2)], -room, room)
-    depth = [p.depth_offset_um.draw(rng) for _ in range(n)]
+    shift = np.clip([plane_offset_um.draw(rng) for _ in range(2)], -room, room)
+    depth = [depth_offset_um.draw(rng) for _ in range(n)]
     return np.stack([best[:, 0] + shift[0], depth, best[:, 1] + shift[1]], axis=1)
 
 
