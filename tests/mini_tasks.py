@@ -14,7 +14,17 @@ def mini_task() -> Task:
     task = get_task("limited-angle-segmentation", "tiny")
     grid = GridParameters(shape=(32, 32, 32), voxel_size_nm=180.0, simulation_refinement=1, extension_x=1.0)
     recipe = task.dataset_spec.recipe.model_copy(update={"grid": grid})
-    return replace(task, dataset_spec=replace(task.dataset_spec, recipe=recipe, sizes=SIZES, suffix="+mini"))
+    spec = replace(task.dataset_spec, recipe=recipe, sizes=SIZES, suffix="+mini")
+    return replace(task, dataset_spec=spec, shifted_spec=None)
+
+
+def mini_shifted_task() -> Task:
+    """The mini task with its shifted domain."""
+    mini, shifted = mini_task(), get_task("limited-angle-segmentation", "tiny").shifted_spec
+    assert shifted is not None
+    recipe = shifted.recipe.model_copy(update={"grid": mini.dataset_spec.recipe.grid})
+    spec = replace(shifted, recipe=recipe, sizes={"shifted": 2}, suffix="+mini+shifted")
+    return replace(mini, shifted_spec=spec)
 
 
 def mini_pair_task(name: str) -> Task:
@@ -32,3 +42,15 @@ def mini_pair_task(name: str) -> Task:
     chosen = {axis: axes.get(axis, found) for axis, found in task.protocol.axes.items()}
     spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, axes=chosen, suffix="+mini")
     return replace(task, protocol=task.protocol.model_copy(update={"axes": chosen}), dataset_spec=spec)
+
+
+def mini_organelle_task() -> Task:
+    """The tiny task of mammalian cubes with a coarser grid, fewer views, fewer mitochondria and fewer specimens."""
+    task = get_task("organelle-segmentation", "tiny")
+    content = task.dataset_spec.recipe.model_dump(mode="json")
+    content |= {"shape": [32, 32, 32], "voxel_size_nm": 320.0, "simulation_refinement": 2}
+    content["specimen"]["mitochondria"]["count"] = 12
+    content["acquisition"]["rotation"]["views"] = 24
+    axes = {"labelled_cells": Axis(levels=(1, 2), reference=2, kind="training")}
+    spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, axes=axes, suffix="+mini")
+    return replace(task, protocol=task.protocol.model_copy(update={"axes": axes}), dataset_spec=spec)

@@ -148,6 +148,8 @@ def check_aggregates(result: "Result") -> None:
                     f"{result.method.name}: {name} of {claim.metric}, class {claim.class_}, at "
                     f"{condition_text(claim.level) or 'the reference'} is {stated:.6g}, its rows give {right:.6g}"
                 )
+    if result.shifted is not None:
+        check_aggregates(result.on_shifted())
 
 
 def _level(row: Row, axes: Mapping[str, Axis]) -> LevelKey:

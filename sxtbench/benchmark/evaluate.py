@@ -3,8 +3,10 @@
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,24 @@ from sxtbench.benchmark.answer import Answer, check_answer
 from sxtbench.benchmark.controls import SEE_TARGETS, TRUTH
 from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
 from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample, require_meant_for
-from sxtbench.benchmark.result import Axis, Environment, Preview, Resources, Result, Row, WallTime, aggregate, rows_of
+from sxtbench.benchmark.result import (
+    Axis,
+    Environment,
+    Preview,
+    Resources,
+    Result,
+    Row,
+    Shifted,
+    WallTime,
+    aggregate,
+    rows_of,
+)
 from sxtbench.benchmark.result import Method as MethodStatement
 from sxtbench.benchmark.scoring import score_sample
 from sxtbench.benchmark.task import Task
+from sxtbench.benchmark.training import answer_key, answers_wanted, fits_of, folder_of, training_data
 from sxtbench.datasets.dataset import Dataset, Sample
+from sxtbench.datasets.spec import group_id
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path, require_writable, write_text
 from sxtbench.pictures import grey_slice_png, sinogram, slice_png
@@ -37,6 +52,8 @@ def evaluate(
     progress: Report | None = None,
 ) -> Result:
     """Fit a method where it learns, predict every sample of a split without its targets, and score.
+
+    Where a task has a shifted domain, the same fitted method also answers that beside `test` (`Result.shifted`).
 
     Parameters
     ----------
@@ -56,15 +73,18 @@ def evaluate(
     Result
     """
     answers: dict[str, Answer] = {}
-    dataset = task.dataset(split)
-    statement = _predict_all(method, task, dataset, seed, answers.__contains__, answers.__setitem__, progress)
-    return _score(task, dataset, statement, answers.__getitem__)
+    dataset, beside = task.dataset(split), [task.dataset(other) for other in task.beside(split)]
+    statement = _predict_all(method, task, dataset, beside, seed, answers.__contains__, answers.__setitem__, progress)
+    return _score(task, dataset, beside, statement, answers.__getitem__)
 
 
 def predict(
     method: Method, task: Task, out: Path, split: str = "test", *, seed: int = 0, progress: Report | None = None
 ) -> Path:
     """Write the answers of a method to `out/<sample id>.npy` and a statement of how they were made.
+
+    Where a task has an axis of kind `training` and the method learns, `out/<axis>=<level>/<sample id>.npy` are those
+    after each other fit.
 
     A rerun continues: answers that stand there from the same code, settings, task and data are kept; those of an
     earlier state of the same method are made anew.
@@ -75,7 +95,7 @@ def predict(
         For a folder that cannot be written or holds the answers of something else, and for what a method does wrong.
     """
     require_writable(out)
-    dataset = task.dataset(split)
+    dataset, beside = task.dataset(split), [task.dataset(other) for other in task.beside(split)]
     slot = {"method": method.name, "task": task.name, "tier": task.tier, "split": split}
     identity = {
         **slot,
@@ -84,6 +104,7 @@ def predict(
         "task_hash": task.hash,
         "seed": seed,
         "fingerprint": dataset.fingerprint,
+        **{f"fingerprint_{other.split}": other.fingerprint for other in beside},
     }
     path = out / "identity.json"
     if path.is_file():
@@ -91,17 +112,20 @@ def predict(
         if any(found.get(key) != value for key, value in slot.items()):
             raise InputError(f"{out}: holds predictions of {found.get('method')!r}; choose another --out")
         if found != json.loads(json.dumps(identity)):
-            for stale in (*out.glob("*.npy"), out / STATEMENT):
+            for stale in (*out.glob("*.npy"), *out.glob("*=*/*.npy"), out / STATEMENT):
                 stale.unlink(missing_ok=True)
     elif any(out.iterdir()):
         raise InputError(f"{out}: is not empty and holds no predictions; choose another --out")
     write_text(path, json.dumps(identity, indent=1, sort_keys=True) + "\n")
 
-    def save(sample_id: str, answer: Answer) -> None:
-        with atomic_path(out / f"{sample_id}.npy") as temporary, temporary.open("wb") as file:
+    def save(key: str, answer: Answer) -> None:
+        with atomic_path(out / f"{key}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, answer, allow_pickle=False)
 
-    statement = _predict_all(method, task, dataset, seed, lambda i: (out / f"{i}.npy").is_file(), save, progress)
+    def has(key: str) -> bool:
+        return (out / f"{key}.npy").is_file()
+
+    statement = _predict_all(method, task, dataset, beside, seed, has, save, progress)
     known = out / STATEMENT
     if known.is_file() and statement["resumed"]:
         return known
@@ -117,7 +141,9 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
     task : Task
         The task that they answer.
     folder : Path
-        `<sample id>.npy` for every sample of the split, and optionally `predictions.json`.
+        `<sample id>.npy` for every sample of the split, and optionally `predictions.json`. Without a folder
+        `<axis>=<level>` for a level of a training axis, the same answers count for all of its levels. Answers to the
+        shifted domain, where the task has one, lie beside the others; without any, the result says nothing of it.
 
     Raises
     ------
@@ -135,19 +161,28 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
         if statement.get("task_hash") != task.hash:
             raise InputError(f"{path}: made for another version of {task.name} ({task.tier}); predict again")
     else:
-        statement = {"method": {"name": folder.resolve().name}}
+        apart = any((folder / folder_of(fit)).is_dir() for fit in fits_of(task)[:-1])
+        statement = {"method": {"name": folder.resolve().name}, "fits_apart": apart}
 
-    def load(sample_id: str) -> NDArray[Any]:
-        file = folder / f"{sample_id}.npy"
+    def load(key: str) -> NDArray[Any]:
+        file = folder / f"{key}.npy"
         try:
             answer: NDArray[Any] = np.load(file, allow_pickle=False)
         except FileNotFoundError:
-            raise InputError(f"{task.name}/{sample_id}: prediction is missing, expected {file}") from None
+            raise InputError(f"{task.name}/{key}: prediction is missing, expected {file}") from None
         except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{task.name}/{sample_id}: {file} is not a readable .npy file ({error})") from None
+            raise InputError(f"{task.name}/{key}: {file} is not a readable .npy file ({error})") from None
         return answer
 
-    return _score(task, task.dataset(split), statement, load, progress)
+    named = [s for s in task.beside(split) if f"fingerprint_{s}" in statement or _is_answered(task, s, folder)]
+    beside = [task.dataset(other) for other in named]
+    return _score(task, task.dataset(split), beside, statement, load, progress)
+
+
+def _is_answered(task: Task, split: str, folder: Path) -> bool:
+    """Whether any answer to a split is there; looked up without opening the dataset, which may have to be made."""
+    count = task.place_of(split)[0].sizes[split]
+    return any((folder / f"{group_id(split, index)}.npy").is_file() for index in range(count))
 
 
 def checked(task: Task, sample: Sample, answer: Any) -> Answer:
@@ -166,35 +201,46 @@ def _predict_all(
     method: Method,
     task: Task,
     dataset: Dataset,
+    beside: Sequence[Dataset],
     seed: int,
     has: Callable[[str], bool],
     save: Callable[[str, Answer], None],
     progress: Report | None,
 ) -> dict[str, Any]:
-    """Predict what is not there yet; return the statement of how."""
-    require_meant_for(method.name, getattr(method, "config", {}), task.name)
-    dataset = dataset.with_targets if isinstance(method, SEE_TARGETS) else dataset
-    resumed = any(has(sample_id) for sample_id in dataset.ids)
-    fit_seconds = None
-    if not all(has(sample_id) for sample_id in dataset.ids) and learns(method, task.protocol.answer.kinds[0]):
-        start = time.perf_counter()
-        fit_method(method, task.dataset("train"), task.dataset("validation"), seed=seed)
-        fit_seconds = time.perf_counter() - start
-    seconds = 0.0
-    for sample in dataset:
-        if not has(sample.id):
+    """Predict what is not there yet, the splits beside after the last fit; return the statement of how."""
+    require_meant_for(method.name, getattr(method, "config", {}), task)
+    if isinstance(method, SEE_TARGETS):
+        dataset, beside = dataset.with_targets, [other.with_targets for other in beside]
+    learned = learns(method, task.protocol.answer.kinds[0])
+    resumed, fit_seconds, seconds = False, None, 0.0
+    for fit, samples in answers_wanted(task, dataset, learned=learned):
+        wanted = (samples, *beside) if fit == fits_of(task)[-1] else (samples,)
+        keys = {sample_id: answer_key(task, fit, sample_id) for some in wanted for sample_id in some.ids}
+        resumed |= any(has(key) for key in keys.values())
+        fitted = method
+        if learned and not all(has(key) for key in keys.values()):
+            if fit != fits_of(task)[-1]:
+                fitted = deepcopy(method)  # so that no fit starts from what another has learned
             start = time.perf_counter()
-            answer = predict_sample(method, sample)
-            seconds += time.perf_counter() - start
-            save(sample.id, checked(task, sample, answer))
-        if progress:
-            progress(sample.id)
+            fit_method(fitted, training_data(task, fit), task.dataset("validation"), seed=seed)
+            fit_seconds = (fit_seconds or 0.0) + time.perf_counter() - start
+        for sample in chain(*wanted):
+            key = keys[sample.id]
+            if not has(key):
+                start = time.perf_counter()
+                answer = predict_sample(fitted, sample)
+                seconds += time.perf_counter() - start
+                save(key, checked(task, sample, answer))
+            if progress:
+                progress(key)
     config = getattr(method, "config", {})
     return {
         "task": task.name,
         "task_hash": task.hash,
         "fingerprint": dataset.fingerprint,
+        **{f"fingerprint_{other.split}": other.fingerprint for other in beside},
         "resumed": resumed,
+        "fits_apart": learned,
         "method": {
             "name": method.name,
             "description": config.get("description") or getattr(method, "description", ""),
@@ -217,6 +263,7 @@ def _predict_all(
 def _score(
     task: Task,
     dataset: Dataset,
+    beside: Sequence[Dataset],
     statement: Mapping[str, Any],
     load: Callable[[str], Any],
     progress: Report | None = None,
@@ -225,12 +272,20 @@ def _score(
     if statement.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
         raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
     rows: list[Row] = []
+    apart, reference = statement.get("fits_apart", False), dataset.spec.reference
     for sample in dataset:
-        answer = checked(task, sample, load(sample.id))
-        rows += rows_of(sample.id, sample.group, sample.condition, score_sample(task, sample, answer))
+        *others, last = fits_of(task)
+        scores = score_sample(task, sample, checked(task, sample, load(sample.id)))
+        rows += rows_of(sample.id, sample.group, {**sample.condition, **last}, scores)
+        for fit in others if sample.condition == reference else ():
+            if apart:
+                answer = load(answer_key(task, fit, sample.id))
+                scores = score_sample(task, sample, checked(task, sample, answer))
+            rows += rows_of(sample.id, sample.group, {**sample.condition, **fit}, scores)
         if progress:
             progress(sample.id)
     axes = {name: Axis(levels=axis.levels, reference=axis.reference) for name, axis in task.protocol.axes.items()}
+    shifted = [_score_beside(task, other, statement, load, axes, progress) for other in beside]
     return Result(
         task=task.name,
         version=task.protocol.version,
@@ -250,7 +305,27 @@ def _score(
         resources=Resources(**_resources(statement)),
         rows=tuple(rows),
         aggregates=aggregate(rows, axes),
+        shifted=shifted[0] if shifted else None,
     )
+
+
+def _score_beside(
+    task: Task,
+    dataset: Dataset,
+    statement: Mapping[str, Any],
+    load: Callable[[str], Any],
+    axes: Mapping[str, Axis],
+    progress: Report | None,
+) -> Shifted:
+    if statement.get(f"fingerprint_{dataset.split}", dataset.fingerprint) != dataset.fingerprint:
+        raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
+    rows: list[Row] = []
+    for sample in dataset.with_targets:
+        scores = score_sample(task, sample, checked(task, sample, load(sample.id)))
+        rows += rows_of(sample.id, sample.group, {**sample.condition, **fits_of(task)[-1]}, scores)
+        if progress:
+            progress(sample.id)
+    return Shifted(fingerprint=dataset.fingerprint, rows=tuple(rows), aggregates=aggregate(rows, axes))
 
 
 def _resources(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from sxtbench.benchmark.controls import CONTROLS
-from sxtbench.benchmark.task import get_task, suggestion
+from sxtbench.benchmark.task import Task, get_task, suggestion
 from sxtbench.content import content_folder
 from sxtbench.datasets.dataset import Dataset, Sample
 from sxtbench.datasets.recipe import read_yaml
@@ -41,23 +41,26 @@ def _configs() -> dict[str, Path]:
     }
 
 
-def list_baselines(task: str | None = None) -> list[str]:
+def list_baselines(task: str | None = None, tier: str | None = None) -> list[str]:
     """Return the names of the methods that ship with this version, controls last.
 
     Parameters
     ----------
     task : str, optional
         Only those that answer this task.
+    tier : str, optional
+        Only those that answer it at this tier.
 
     Examples
     --------
-    >>> list_baselines("limited-angle-segmentation")
-    ['fbp-otsu', 'gradient-boosting', 'oracle', 'trivial']
+    >>> list_baselines("projection-alignment")
+    ['anchored-ncc', 'neighbour-ncc', 'oracle', 'trivial']
     """
     if task is None:
         return [*sorted(_configs()), *CONTROLS]
     chosen = get_task(task)
-    names = [name for name, path in _configs().items() if chosen.name in read_yaml(path)["tasks"]]
+    configs = {name: read_yaml(path) for name, path in _configs().items()}
+    names = [name for name, config in configs.items() if chosen.name in config["tasks"] and answers_at(config, tier)]
     return [*sorted(names), *chosen.report.controls]
 
 
@@ -82,7 +85,7 @@ def load_method(spec: str, **parameters: Any) -> Method:
     Returns
     -------
     Method
-        An instance with its `config` (the mapping of `config.yaml`, or empty) as an attribute.
+        An instance with its `config` (the mapping of `config.yaml`, or empty) and the `folder` where that lies.
 
     Raises
     ------
@@ -102,22 +105,62 @@ def load_method(spec: str, **parameters: Any) -> Method:
                 f"unknown method {spec!r}{suggestion(spec, list_baselines())} "
                 "(or give file.py:Class, package.module:Class)"
             )
-        config = read_yaml(configs[spec])
+        config, folder = read_yaml(configs[spec]), configs[spec].parent
         file, _, class_name = str(config.get("class", "")).rpartition(":")
         module = _import_file(configs[spec].parent / file)
     elif place.endswith(".py"):
         path = Path(place)
         module = _import_file(path)
         beside = path.resolve().parent / "config.yaml"
-        config = read_yaml(beside) if beside.is_file() else {}
+        config, folder = (read_yaml(beside) if beside.is_file() else {}), beside.parent
     else:
         module = _import_module(place)
-        config = {}
-    return _instance(module, class_name, config, parameters, spec)
+        config, folder = {}, None
+    return _instance(module, class_name, config, parameters, spec, folder)
+
+
+def load_for(task: Task, spec: str, weights: Path | None = None) -> Method:
+    """Load a method that answers a task, with weights of a user's own or with what ships.
+
+    Parameters
+    ----------
+    task : Task
+        What it has to answer.
+    spec : str
+        As for `load_method`.
+    weights : Path, optional
+        A safetensors file, as `sxtbench train` writes it.
+
+    Raises
+    ------
+    InputError
+        As `load_method`, for a method that does not answer this task or tier, for a file that is missing, and for a
+        method that takes no weights.
+    """
+    if weights is None:
+        method = load_method(spec)
+        require_meant_for(method.name, getattr(method, "config", {}), task)
+        return method
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file of weights")
+    config = getattr(load_method(spec), "config", {})
+    if "weights" not in (config.get("parameters") or {}):
+        raise InputError(f"{spec} takes no weights; leave out --weights")
+    own = {task.tier: {"file": str(weights.resolve()), "sha256": sha256_file(weights)}}
+    trained: Any = load_method(spec, weights=own)
+    trained.config.pop("tiers", None)  # of what ships
+    require_meant_for(trained.name, trained.config, task)
+    loaded: Method = trained
+    return loaded
 
 
 def _instance(
-    module: ModuleType, class_name: str, config: Mapping[str, Any], parameters: Mapping[str, Any], spec: str
+    module: ModuleType,
+    class_name: str,
+    config: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    spec: str,
+    folder: Path | None,
 ) -> Method:
     found = getattr(module, class_name, None)
     if not inspect.isclass(found):
@@ -140,9 +183,11 @@ def _instance(
             raise InputError(f"{spec}: {class_name} has no {attribute!r}; a method needs name and predict(sample)")
     if not isinstance(method.name, str) or not method.name:
         raise InputError(f"{spec}: name is {method.name!r}, expected a non-empty string")
-    method.config = dict(config)
+    method.config = {**config, "parameters": arguments} if parameters else dict(config)
     source = getattr(module, "__file__", None)
     method.source_sha256 = sha256_file(Path(source)) if source else ""
+    if folder is not None:
+        method.folder = folder
     loaded: Method = method
     return loaded
 
@@ -182,11 +227,25 @@ def _import_module(name: str) -> ModuleType:
         raise InputError(f"{name}: cannot be imported: {_told(error)}") from error
 
 
-def require_meant_for(name: str, config: Mapping[str, Any], task: str) -> None:
-    """Refuse a task that a method's `config.yaml` does not name; a method without one may be run on any."""
+def answers_at(config: Mapping[str, Any], tier: str | None) -> bool:
+    """Whether the `tiers` of a `config.yaml` hold a tier; a method that names none answers at all."""
+    return tier is None or tier in config.get("tiers", (tier,))
+
+
+def require_meant_for(name: str, config: Mapping[str, Any], task: Task) -> None:
+    """Refuse a task or tier that a method's `config.yaml` does not name; a method without one may be run on any."""
     tasks = config.get("tasks")
-    if tasks and task not in tasks:
-        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task}")
+    if tasks and task.name not in tasks:
+        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task.name}")
+    if answers_at(config, task.tier):
+        return
+    tiers = ", ".join(config["tiers"]) or "no tier"
+    if config.get("weights"):
+        raise InputError(
+            f"{name} ships weights for {tiers}; `sxtbench train {name} {task.name} --tier {task.tier}` makes some for "
+            f"{task.tier}, which --weights takes"
+        )
+    raise InputError(f"{name} answers at {tiers}; it is no method for tier {task.tier}")
 
 
 def learns(method: Method, answer: str) -> bool:

@@ -50,6 +50,7 @@ __all__ = [
     "Resources",
     "Result",
     "Row",
+    "Shifted",
     "WallTime",
     "aggregate",
     "check_aggregates",
@@ -110,6 +111,14 @@ class Preview(Record):
     caption: Line = ""
 
 
+class Shifted(Record):
+    """The same method on the specimens of another domain, on which nothing is trained: a column, never the headline."""
+
+    fingerprint: Digest
+    rows: tuple[Row, ...]
+    aggregates: tuple[Aggregate, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Curve:
     """A metric against an axis: a mean over groups with its interval at each scored level, in the axis's order.
@@ -164,6 +173,7 @@ class Result(Record):
     rows: tuple[Row, ...]
     aggregates: tuple[Aggregate, ...]
     previews: Annotated[tuple[Preview, ...], Field(max_length=3)] = ()
+    shifted: Shifted | None = None
 
     @model_validator(mode="after")
     def _has_a_headline(self) -> Self:
@@ -176,6 +186,19 @@ class Result(Record):
     def headline(self) -> Aggregate:
         """The primary metric at the reference level of every axis."""
         return self.aggregate_of(self.primary)
+
+    def on_shifted(self) -> "Result":
+        """Return the scores on the shifted domain as a result of their own, for `compare` and `to_frame`.
+
+        Raises
+        ------
+        InputError
+            Where the method was not scored there.
+        """
+        if self.shifted is None:
+            raise InputError(f"{self.method.name}: was not scored on the shifted domain of {self.task}, {self.tier}")
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("previews", "shifted")}
+        return Result(**{**fields, **dict(self.shifted), "split": "shifted"})
 
     def aggregate_of(
         self, metric: str, class_: int | None = None, level: Mapping[str, Level] | None = None

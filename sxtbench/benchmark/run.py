@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sxtbench.benchmark.evaluate import file_name, score, write_previews
-from sxtbench.benchmark.method import load_method
+from sxtbench.benchmark.method import load_for
 from sxtbench.benchmark.result import Result, load_result
 from sxtbench.benchmark.task import Task
 from sxtbench.content import content_folder
@@ -56,6 +56,7 @@ def run(
     split: str = "test",
     *,
     seed: int = 0,
+    weights: Path | None = None,
     recipe: Path | None = None,
     data_seed: int | None = None,
 ) -> Result:
@@ -73,6 +74,8 @@ def run(
         `test` by default.
     seed : int
         Handed to `fit`.
+    weights : Path, optional
+        As for `load_for`.
     recipe, data_seed
         With which `task` was made, where it is not the benchmark's own.
 
@@ -83,12 +86,13 @@ def run(
     InputError
         Where it dies without a word.
     """
-    method = load_method(spec)
+    method = load_for(task, spec, weights)
     place = RunFolder(root, task)
     out = place.predictions(method.name, split)
     command = [sys.executable, "-m", "sxtbench", "predict", spec, task.name, "--tier", task.tier, "--split", split]
     command += ["--out", str(out), "--seed", str(seed)]
     command += ["--data", str(task.data)] if task.data else []
+    command += ["--weights", str(weights)] if weights else []
     command += ["--recipe", str(recipe)] if recipe else []
     command += ["--data-seed", str(data_seed)] if data_seed is not None else []
     status = subprocess.run(command, check=False).returncode

@@ -46,7 +46,7 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
         )
     if task.protocol.answer.kinds[0] == "labels":
         return score_labels(
-            answer, targets["labels"], sample.region, task.protocol.primary.classes, nucleus=targets["nucleus"]
+            answer, targets["labels"], sample.region, task.protocol.primary.classes, nucleus=targets.get("nucleus")
         )
     volume = np.asarray(answer, np.float32)
     series = sample.tilt_series

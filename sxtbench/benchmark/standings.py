@@ -6,6 +6,7 @@ track on the same specimens, adjusted for all of them (DESIGN 10).
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,12 +215,15 @@ class Column:
     metric: Metric
     class_: int | None = None
     level: tuple[tuple[str, Level], ...] = ()
+    shifted: str = ""  # fingerprint of the shifted domain's data, where the numbers are from there
 
 
 def columns_of(
     entries: Sequence[Entry], primary: Metric, by_class: str | None, axes: Iterable[str], reported: Iterable[str]
 ) -> list[Column]:
-    """Return the columns beside the headline: the areas, then what the task reports and any result holds.
+    """Return the columns beside the headline: the areas, the shifted domain, then what the task reports.
+
+    Only what any result holds has a column.
 
     Parameters
     ----------
@@ -250,6 +254,7 @@ def columns_of(
                     level=level,
                 )
             )
+    columns += _shifted_column(entries, primary)
     for metric in (get_metric(name) for name in reported if name != primary.id):
         classes: list[int | None] = [None]
         if (metric.id, None, ()) not in held or metric.id == by_class:  # the mean says nothing, or the headline
@@ -258,6 +263,25 @@ def columns_of(
             if (metric.id, label, ()) in held:
                 columns.append(_column(metric, label))
     return columns
+
+
+def _shifted_column(entries: Sequence[Entry], primary: Metric) -> list[Column]:
+    """Return the column of the shifted domain; its data are those of the oracle, or those that most results have."""
+    data = {e.slug: e.result.shifted.fingerprint for e in entries if e.result.shifted is not None}
+    if not data:
+        return []
+    counts = Counter(data.values())
+    return [
+        Column(
+            key="shifted",
+            head="shifted domain",
+            description=f"{primary.name} on specimens of another domain, which no method is trained on: other shapes, "
+            "textures, absorption, noise and optics. Never part of the headline.",
+            first=_first(primary),
+            metric=primary,
+            shifted=data.get("oracle") or min(counts, key=lambda found: (-counts[found], found)),
+        )
+    ]
 
 
 def _column(metric: Metric, label: int | None) -> Column:
@@ -308,8 +332,10 @@ def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | No
 
 
 def _cell(result: Result, column: Column) -> dict[str, str]:
-    metric = column.metric
-    for found in result.aggregates:
+    metric, aggregates, shifted = column.metric, result.aggregates, result.shifted
+    if column.shifted:
+        aggregates = shifted.aggregates if shifted and shifted.fingerprint == column.shifted else ()
+    for found in aggregates:
         if (found.metric, found.class_, tuple(found.level.items())) == (metric.id, column.class_, column.level):
             sort = abs(found.mean - metric.ideal) if metric.direction == "nearest" else found.mean
             return {"text": value(found.mean, metric), "sort": _sort(sort), "title": _interval_title(found, metric)}

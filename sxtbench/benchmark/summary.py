@@ -28,6 +28,10 @@ def summary(result: "Result") -> str:
         metric = get_metric(found.metric)
         mean = "-" if math.isnan(found.mean) else f"{found.mean:.{metric.digits}f}"
         lines.append((_name(found, metric), mean, _span(found, metric)))
+    for found in result.shifted.aggregates if result.shifted else ():
+        if found.metric == result.primary and found.class_ is None:
+            metric = get_metric(found.metric)
+            lines.append((f"{metric.name}, shifted domain", f"{found.mean:.{metric.digits}f}", _span(found, metric)))
     widths = [max(len(line[i]) for line in lines) for i in (0, 1)]
     table = [f"  {name:<{widths[0]}} {mean:>{widths[1]}}  {span}".rstrip() for name, mean, span in lines]
     flags = [f"  flags: {', '.join(result.flags)}"] if result.flags else []

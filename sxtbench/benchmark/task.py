@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from sxtbench.content import content_folder
 from sxtbench.datasets.dataset import Dataset, open_or_build
@@ -16,6 +16,10 @@ from sxtbench.datasets.spec import Axis, DatasetSpec
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_json
+from sxtbench.labels import UNLABELLED
+
+SHIFTED = "shifted"
+"""The split of the shifted domain."""
 
 
 class Reconstructions(Parameters):
@@ -39,6 +43,14 @@ class Answer(Parameters):
 
     kinds: tuple[Literal["labels", "volume", "projections", "shifts"], ...]
     classes: tuple[int, ...] = ()
+    truth: dict[int, int] = Field(default={}, description="labels of the suite that count as a class; the others stay")
+
+    @model_validator(mode="after")
+    def _truth_has_answers(self) -> "Answer":
+        for old, new in self.truth.items():
+            if new not in self.classes or not 0 <= old < UNLABELLED:
+                raise ValueError(f"truth takes {old} for {new}, expected a label in [0, 254] and a class of the answer")
+        return self
 
 
 class Primary(Parameters):
@@ -54,6 +66,17 @@ class Tier(Parameters):
     train: int = Field(ge=1)
     validation: int = Field(ge=1)
     test: int = Field(ge=1)
+    axes: dict[str, Axis] = Field(default={}, description="axes whose levels differ from tier to tier")
+
+    @model_validator(mode="after")
+    def _enough_to_train_on(self) -> "Tier":
+        training = {name: axis for name, axis in self.axes.items() if axis.kind == "training"}
+        if len(training) > 1:
+            raise ValueError(f"axes {' and '.join(training)} are both of kind training, expected one at most")
+        for name, axis in training.items():
+            if max(axis.levels) > self.train:
+                raise ValueError(f"axis {name}: level {max(axis.levels):g} is more than the {self.train} of train")
+        return self
 
 
 class Protocol(Parameters):
@@ -71,6 +94,14 @@ class Protocol(Parameters):
     tiers: dict[str, Tier]
 
 
+class Shifted(Parameters):
+    """The shifted domain: specimens of another recipe that nothing is trained on. A column, never the headline."""
+
+    recipe: str = Field(description="file beside task.yaml")
+    fbp: dict[str, Any] | None = Field(default=None, description="settings in place of the task's own")
+    specimens: dict[str, Annotated[int, Field(ge=1)]] = Field(description="by tier; a tier that is not named has none")
+
+
 class Report(Parameters):
     """What is told beside the score; not hashed."""
 
@@ -80,6 +111,7 @@ class Report(Parameters):
     columns: tuple[str, ...]
     controls: tuple[str, ...]
     demo: tuple[str, ...] = Field(default=(), description="methods that the demo runs; none: not in the demo")
+    shifted: Shifted | None = None
 
 
 class TaskFile(Parameters):
@@ -98,7 +130,7 @@ class Task:
     folder : Path
         Where `task.yaml` and `recipe.yaml` are.
     protocol : Protocol
-        What decides scores.
+        What decides scores. Its axes are those of this tier.
     report : Report
         What is told beside the score.
     tier : str
@@ -107,6 +139,8 @@ class Task:
         What the dataset is made of.
     data : Path, optional
         The dataset's folder, where it is not in its usual place.
+    shifted_spec : DatasetSpec, optional
+        What the dataset of the shifted domain is made of, where the task has one at this tier.
     """
 
     folder: Path
@@ -115,6 +149,7 @@ class Task:
     tier: str
     dataset_spec: DatasetSpec
     data: Path | None = None
+    shifted_spec: DatasetSpec | None = None
 
     @property
     def name(self) -> str:
@@ -126,6 +161,9 @@ class Task:
         """SHA-256 of the protocol, restricted to this tier, and of the tier's recipe."""
         protocol = self.protocol.model_dump(mode="json", exclude={"data"} if self.protocol.data is None else None)
         protocol["tiers"] = {self.tier: protocol["tiers"][self.tier]}
+        protocol["tiers"][self.tier].pop("axes")  # `axes` has them
+        if not self.protocol.answer.truth:
+            protocol["answer"].pop("truth")
         cgne = protocol["input"]["reconstructions"]["cgne"] or {}
         protocol["input"]["reconstructions"]["cgne"] = {name: by_tier[self.tier] for name, by_tier in cgne.items()}
         return sha256_json({"protocol": protocol, "recipe": self.dataset_spec.recipe.hash})
@@ -143,13 +181,33 @@ class Task:
         Parameters
         ----------
         split : str
-            `train`, `validation` or `test`.
+            `train`, `validation`, `test`, or `shifted` where the task has that domain: a dataset of its own, in a
+            folder beside the other's.
         targets : bool
             Whether the samples show the truth.
         workers, progress
             As in `sxtbench.datasets.build.build`.
         """
-        return open_or_build(self.dataset_spec, split, self.data, targets=targets, workers=workers, progress=progress)
+        spec, folder = self.place_of(split)
+        return open_or_build(spec, split, folder, targets=targets, workers=workers, progress=progress)
+
+    def place_of(self, split: str) -> tuple[DatasetSpec, Path | None]:
+        """Return what the dataset that holds a split is made of, and its folder (None: the usual place)."""
+        if split != SHIFTED or self.shifted_spec is None:
+            return self.dataset_spec, self.data
+        return self.shifted_spec, self.data and self.data.with_name(f"{self.data.name}+{SHIFTED}")
+
+    def places_of(self, splits: Iterable[str]) -> list[tuple[DatasetSpec, Path | None, list[str]]]:
+        """Return the datasets that hold some splits: `place_of` and which of the splits."""
+        found: dict[str, tuple[DatasetSpec, Path | None, list[str]]] = {}
+        for split in splits:
+            spec, folder = self.place_of(split)
+            found.setdefault(spec.name, (spec, folder, []))[2].append(split)
+        return list(found.values())
+
+    def beside(self, split: str) -> tuple[str, ...]:
+        """Return the splits that are answered together with a split: the shifted domain beside `test`."""
+        return (SHIFTED,) if split == "test" and self.shifted_spec is not None else ()
 
     def at(self, data: Path | None) -> "Task":
         """Return the same task with its dataset in another folder."""
@@ -170,8 +228,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def list_tasks() -> list[str]:
     """Return the names of the tasks that ship with this version.
 
-    >>> list_tasks()
-    ['interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation', 'projection-alignment']
+    >>> list_tasks()  # doctest: +NORMALIZE_WHITESPACE
+    ['interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation', 'organelle-segmentation',
+     'projection-alignment']
     """
     return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
 
@@ -224,7 +283,7 @@ def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: 
         tier=tier,
         recipe=loaded,
         sizes={"train": sizes.train, "validation": sizes.validation, "test": sizes.test},
-        axes=protocol.axes,
+        axes={**protocol.axes, **sizes.axes},
         fbp=reconstructions.fbp,
         cgne=None
         if reconstructions.cgne is None
@@ -232,5 +291,29 @@ def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: 
         suffix=suffix,
         region=protocol.region,
         answer=protocol.answer.kinds[0],
+        truth=protocol.answer.truth,
     )
-    return Task(folder=folder, protocol=protocol, report=content.report, tier=tier, dataset_spec=spec)
+    protocol = protocol.model_copy(update={"axes": spec.axes})
+    shifted = None if recipe else _shifted_spec(spec, content.report.shifted, folder, seed)
+    return Task(
+        folder=folder,
+        protocol=protocol,
+        report=content.report,
+        tier=tier,
+        dataset_spec=spec,
+        shifted_spec=shifted,
+    )
+
+
+def _shifted_spec(spec: DatasetSpec, shifted: Shifted | None, folder: Path, seed: int | None) -> DatasetSpec | None:
+    """Return the dataset of the shifted domain: the reference level of every axis only."""
+    if shifted is None or spec.tier not in shifted.specimens:
+        return None
+    return replace(
+        spec,
+        recipe=load_recipe(folder / shifted.recipe, spec.tier, seed=seed),
+        sizes={SHIFTED: shifted.specimens[spec.tier]},
+        axes={name: axis.model_copy(update={"levels": (axis.reference,)}) for name, axis in spec.axes.items()},
+        fbp=spec.fbp if shifted.fbp is None else shifted.fbp,
+        suffix=f"{spec.suffix}+{SHIFTED}",
+    )

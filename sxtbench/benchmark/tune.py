@@ -23,6 +23,7 @@ from sxtbench.benchmark.method import (
 )
 from sxtbench.benchmark.scoring import score_primary
 from sxtbench.benchmark.task import Task, suggestion
+from sxtbench.benchmark.training import training_data
 from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.recipe import read_yaml
 from sxtbench.errors import InputError
@@ -100,7 +101,7 @@ def tune(
     """
     own = baseline_folder(baseline) / "config.yaml"
     config = read_yaml(own)
-    require_meant_for(baseline, config, task.name)
+    require_meant_for(baseline, config, task)
     search: dict[str, list[Any]] = config.get("search") or {}
     if not search:
         raise InputError(f"{own}: has no 'search' with the values to try, so there is nothing to tune")
@@ -177,7 +178,7 @@ def _search(
 def _score(method: Any, task: Task, samples: Dataset) -> float:
     """Mean of the primary metric over samples, each a specimen."""
     if learns(method, task.protocol.answer.kinds[0]):
-        fit_method(method, task.dataset("train"), task.dataset("validation"))
+        fit_method(method, training_data(task), task.dataset("validation"))
     values = [
         score_primary(task, truth, checked(task, sample, predict_sample(method, sample)))
         for sample, truth in zip(samples.without_targets, samples, strict=True)

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from sxtbench.content import content_folder
-from sxtbench.datasets import capillary, flat_grid
-from sxtbench.datasets.recipe import AnyRecipe, Recipe
+from sxtbench.datasets import capillary, cube, flat_grid
+from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import DatasetSpec, fingerprint
 from sxtbench.datasets.store import write_table
@@ -28,7 +29,7 @@ from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_file
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 _STATEMENT = "dataset.json"
 _ROWS = ".build"
 _CHECKSUMS = "SHA256SUMS"
@@ -45,7 +46,9 @@ def _produce(job: Job) -> str:
 
 def family_of(recipe: AnyRecipe) -> ModuleType:
     """Return the module that simulates a recipe's family: `record(job)` and `content(recipe, split, index)`."""
-    return flat_grid if isinstance(recipe, Recipe) else capillary
+    if isinstance(recipe, FlatGridRecipe):
+        return flat_grid
+    return cube if isinstance(recipe, CubeRecipe) else capillary
 
 
 def _row_path(job: Job) -> Path:

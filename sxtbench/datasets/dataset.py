@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.datasets.build import build, read_statement
 from sxtbench.datasets.conditions import MIRROR_IMAGES, derive
-from sxtbench.datasets.recipe import Recipe
+from sxtbench.datasets.recipe import FlatGridRecipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
 from sxtbench.datasets.record import read_series
 from sxtbench.datasets.spec import Condition, DatasetSpec, fingerprint
@@ -168,13 +168,15 @@ class Sample:
             for name, arrays in found.items()
         }
         recipe = self._spec.recipe
-        if isinstance(recipe, Recipe):
+        if isinstance(recipe, FlatGridRecipe):
             attributes["tilt_range_deg"] = recipe.acquisition.tilt.range_deg
         return derive(stored, self.condition, attributes, content_sha256=self._row["content_sha256"])
 
     @cached_property
     def targets(self) -> Mapping[str, NDArray[Any]]:
         """The truth: `labels`, `lac`, masks by name (`nucleus`, `cell_halo`, ...), `true_angles_deg`, ...
+
+        `labels` are the task's; `suite_labels` those that are stored, where a task takes several for one.
 
         Raises
         ------
@@ -192,7 +194,8 @@ class Sample:
             plain = sorted(root.array_keys())
             attributes: dict[str, Any] = root.attrs.asdict()
         makers: dict[str, Callable[[], NDArray[Any]]] = {
-            "labels": lambda: read_array(path, "labels/0"),
+            "labels": lambda: _renamed(read_array(path, "labels/0"), self._spec.truth),
+            "suite_labels": lambda: read_array(path, "labels/0"),
             "lac": lambda: read_array(path, "lac/0"),
             **{name: lambda name=name: read_array(path, name) for name in plain},  # type: ignore[misc]
         }
@@ -231,6 +234,14 @@ class Sample:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, volume)
         return volume
+
+
+def _renamed(labels: NDArray[np.uint8], names: Mapping[int, int]) -> NDArray[np.uint8]:
+    """Give labels other numbers; those that are not named stay."""
+    table = np.arange(256, dtype=np.uint8)
+    for old, new in names.items():
+        table[old] = new
+    return table[labels] if names else labels
 
 
 class Dataset:
@@ -302,6 +313,11 @@ class Dataset:
     def first(self, count: int | None) -> "Dataset":
         """Return the first `count` samples, all where it is None."""
         return self._of(self._rows[:count])
+
+    def of_first_specimens(self, count: int) -> "Dataset":
+        """Return all samples of the first `count` specimens."""
+        chosen = set(list(dict.fromkeys(row["group"] for row in self._rows))[:count])
+        return self._of([row for row in self._rows if row["group"] in chosen])
 
     @property
     def with_targets(self) -> "Dataset":

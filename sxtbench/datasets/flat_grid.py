@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.acquisition.tilt import select_range
-from sxtbench.datasets.recipe import Recipe
+from sxtbench.datasets.recipe import FlatGridRecipe, Recipe, ShiftedRecipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
 from sxtbench.datasets.record import Job, Record, series_arrays, series_content
 from sxtbench.datasets.simulate import Simulation, StageTimer, simulate
@@ -17,7 +17,7 @@ LAC_STEP_EXPONENT = 13
 """The stored truth is rounded to multiples of 2^-13 1/um: just above the floor of the scored PSNR (1e-4/um)."""
 
 
-def content(recipe: Recipe, split: str, index: int) -> dict[str, NDArray[np.generic]]:
+def content(recipe: Recipe | ShiftedRecipe, split: str, index: int) -> dict[str, NDArray[np.generic]]:
     """Simulate one specimen and return the arrays that its content hash covers."""
     return content_of(simulate(recipe, split, index))
 
@@ -35,7 +35,7 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
     """Simulate one specimen and return what is stored of it."""
     spec, timed = job.spec, timer or StageTimer()
     recipe = spec.recipe
-    assert isinstance(recipe, Recipe)
+    assert isinstance(recipe, Recipe | ShiftedRecipe)
     simulation = simulate(recipe, job.split, job.index, timer=timed)
     with timed("reconstruction"):
         series = reference_series(spec, recipe, simulation)
@@ -79,7 +79,7 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
     )
 
 
-def reference_series(spec: DatasetSpec, recipe: Recipe, simulation: Simulation) -> TiltSeries:
+def reference_series(spec: DatasetSpec, recipe: FlatGridRecipe, simulation: Simulation) -> TiltSeries:
     """Return the tilts of the reference level."""
     exposure = simulation.exposure
     full = recipe.acquisition.tilt.range_deg

@@ -14,12 +14,14 @@ from pydantic import Field, ValidationError, model_validator
 
 from sxtbench.acquisition.interior import PairParameters
 from sxtbench.acquisition.scene import SceneParameters
-from sxtbench.acquisition.series import AcquisitionParameters
+from sxtbench.acquisition.series import AcquisitionParameters, DeepAcquisitionParameters
+from sxtbench.datasets.cube_recipe import CubeRecipe
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
 from sxtbench.hashing import sha256_json
 from sxtbench.specimens.bacteria import BacteriaParameters
+from sxtbench.specimens.budding import BuddingParameters
 from sxtbench.specimens.mammalian import MammalianParameters
 from sxtbench.specimens.yeast import YeastParameters
 
@@ -53,15 +55,15 @@ class GridParameters(Parameters):
         )
 
 
-class Recipe(Parameters):
-    """Everything that decides the bytes of a dataset of yeast on a flat grid, for one tier."""
+class FlatGridRecipe(Parameters):
+    """What recipes of cells on a flat grid share."""
 
-    family: Literal["yeast"]
+    family: str
     scored: bool = Field(description="false for parity recipes, which never make a scored dataset")
     data_major: int = Field(ge=1, description="raised when the data change meaning")
     seed: int = Field(ge=0)
     grid: GridParameters
-    specimen: YeastParameters
+    specimen: Parameters
     scene: SceneParameters
     acquisition: AcquisitionParameters
 
@@ -79,6 +81,21 @@ class Recipe(Parameters):
     def shapes(self) -> list[tuple[int, int, int]]:
         """Shapes (z, y, x) that answers have."""
         return [self.grid.shape]
+
+
+class Recipe(FlatGridRecipe):
+    """Everything that decides the bytes of a dataset of yeast on a flat grid, for one tier."""
+
+    family: Literal["yeast"]
+    specimen: YeastParameters
+
+
+class ShiftedRecipe(FlatGridRecipe):
+    """Everything that decides the bytes of a dataset of the shifted domain: budding yeast, seen out of focus too."""
+
+    family: Literal["budding-yeast"]
+    specimen: BuddingParameters
+    acquisition: DeepAcquisitionParameters
 
 
 class _InCapillary(Parameters):
@@ -171,7 +188,7 @@ class CapillaryRecipe(Parameters):
         return [scene.shape for scene in self.families.present]
 
 
-AnyRecipe = Recipe | CapillaryRecipe
+AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,7 +282,12 @@ def load_recipe(path: Path, tier: str, *, seed: int | None = None) -> AnyRecipe:
 
 def parse_recipe(content: Mapping[str, Any], where: str) -> AnyRecipe:
     """Validate the content of a recipe; `where` names it in errors."""
-    kinds: dict[Any, type[AnyRecipe]] = {"yeast": Recipe, "capillary": CapillaryRecipe}
+    kinds: dict[Any, type[AnyRecipe]] = {
+        "yeast": Recipe,
+        "budding-yeast": ShiftedRecipe,
+        "capillary": CapillaryRecipe,
+        "cube": CubeRecipe,
+    }
     family = content.get("family")
     if family not in kinds:
         raise InputError(f"{where}: family is {family!r}, expected one of: {', '.join(kinds)}")

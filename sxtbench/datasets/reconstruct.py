@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.acquisition.series import TiltSeries
+from sxtbench.datasets.cube_recipe import CubeRecipe
 from sxtbench.datasets.spec import DatasetSpec
-from sxtbench.reconstruction import fbp
+from sxtbench.operators import ParallelBeam
+from sxtbench.reconstruction import cgne, fbp
 from sxtbench.reconstruction.extended import cgne_extended
 
 RECONSTRUCTION_STEP_EXPONENT = 11
@@ -38,4 +40,8 @@ def reconstruct(
     chosen = series["main"] if "main" in series else series["interior"]
     if name == "fbp":
         return fbp(chosen.projections, chosen.geometry, volume_shape=(depth, height, width), **(spec.fbp or {}))
+    if isinstance(spec.recipe, CubeRecipe):  # nothing lies beside the field
+        beam = ParallelBeam(chosen.geometry, volume_shape=(depth, height, width))
+        volume: NDArray[np.float32] = cgne(beam, chosen.projections, **(spec.cgne or {}))
+        return volume
     return cgne_extended(chosen.projections, chosen.geometry, (depth, height, width), **(spec.cgne or {}))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.scene import build_scene
 from sxtbench.acquisition.series import Exposure, acquire
-from sxtbench.datasets.recipe import Recipe
+from sxtbench.datasets.recipe import Recipe, ShiftedRecipe
 from sxtbench.randomness import generator, stage_key
+from sxtbench.specimens.budding import draw_budding, render_budding
 from sxtbench.specimens.specimen import Specimen, make_yeast, render_yeast
 
 
@@ -62,12 +63,12 @@ class Simulation:
     exposure: Exposure
 
 
-def simulate(recipe: Recipe, split: str, index: int, *, timer: StageTimer | None = None) -> Simulation:
+def simulate(recipe: Recipe | ShiftedRecipe, split: str, index: int, *, timer: StageTimer | None = None) -> Simulation:
     """Draw and image one specimen.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : Recipe or ShiftedRecipe
         Of one tier.
     split : str
         A key of `randomness.SPLITS`.
@@ -82,16 +83,17 @@ def simulate(recipe: Recipe, split: str, index: int, *, timer: StageTimer | None
     target, fine = recipe.grid.target, recipe.grid.simulation
     factor, columns = recipe.grid.simulation_refinement, target.shape[2]
     with timed("phantom generation"):
-        yeast = make_yeast(
-            recipe.specimen,
-            field=target,
-            extended=fine,
-            ice_lac_per_um=recipe.scene.ice_lac_per_um,
-            generator_of=draw,
-        )
+        where = {"field": target, "extended": fine}
+        ice = recipe.scene.ice_lac_per_um
+        if isinstance(recipe, Recipe):
+            yeast = make_yeast(recipe.specimen, ice_lac_per_um=ice, generator_of=draw, **where)
+            render = partial(render_yeast, yeast)
+        else:
+            budding = draw_budding(recipe.specimen, ice_lac_per_um=ice, generator_of=draw, **where)
+            render = partial(render_budding, budding)
     with timed("voxelisation"):
-        simulated = render_yeast(yeast, fine)
-        specimen = render_yeast(yeast, target)
+        simulated = render(fine)
+        specimen = render(target)
     with timed("scene (ice, cracks)"):
         scene = build_scene(
             simulated.lac,

@@ -1,6 +1,7 @@
 """What a dataset is made of: a task's recipe at one tier, the sizes of its splits and the axes of its conditions."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -13,7 +14,11 @@ Condition = dict[str, float]
 
 
 class Axis(Parameters):
-    """What is varied on purpose, one axis at a time around the reference level."""
+    """What is varied on purpose, one axis at a time around the reference level.
+
+    Levels of kind `condition` change the samples. Those of kind `training` are numbers of specimens: a method is fitted
+    once a level, on the first so many of train; the reference is the largest.
+    """
 
     levels: tuple[float, ...] = Field(min_length=1)
     reference: float
@@ -23,6 +28,11 @@ class Axis(Parameters):
     def _reference_is_a_level(self) -> "Axis":
         if self.reference not in self.levels:
             raise ValueError(f"reference {self.reference:g} is not among the levels {list(self.levels)}")
+        if self.kind == "training":
+            if any(level < 1 or level != int(level) for level in self.levels):
+                raise ValueError(f"levels are {list(self.levels)}, expected whole numbers of training specimens")
+            if self.reference != max(self.levels):
+                raise ValueError(f"reference is {self.reference:g}, expected the largest level, {max(self.levels):g}")
         return self
 
 
@@ -48,6 +58,8 @@ class DatasetSpec:
         Appended to the name of a dataset that is not the benchmark's own (`+seed7`).
     region, answer : str
         Where the task at hand scores and which kind of answer it wants; the data do not depend on them.
+    truth : mapping of int to int
+        Labels that count as another in the truth of the task at hand; stored are those of the suite.
     """
 
     task: str
@@ -60,6 +72,7 @@ class DatasetSpec:
     suffix: str = ""
     region: str = "cyl"
     answer: str = "labels"
+    truth: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def stored_reconstructions(self) -> tuple[str, ...]:

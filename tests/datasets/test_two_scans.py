@@ -183,7 +183,7 @@ def test_impossible_recipes_get_one_line(interior: Task) -> None:
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    assert "family is 'plant', expected one of: yeast, capillary" in refused(family="plant")
+    assert "family is 'plant', expected one of: yeast, budding-yeast, capillary, cube" in refused(family="plant")
     acquisition = content["acquisition"]
     assert "pixel sizes do not nest" in refused(acquisition={**acquisition, "full_binning": 3})
     assert "interior_views" in refused(acquisition={**acquisition, "interior_views": 1})
