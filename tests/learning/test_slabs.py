@@ -1,0 +1,188 @@
+"""The training stream: seeded, restartable, the same whoever makes it, and never out of the wrong key."""
+
+import itertools
+
+import numpy as np
+import pytest
+from mini_tasks import mini_task
+
+from sxtbench.datasets import flat_grid
+from sxtbench.errors import InputError
+
+torch = pytest.importorskip("torch")
+
+from torch.utils.data import DataLoader  # noqa: E402
+
+from sxtbench.learning.augment import AugmentParameters  # noqa: E402
+from sxtbench.learning.slabs import FIRST_INDEX, SlabStream, StreamParameters, batches, stream  # noqa: E402
+
+SMALL = StreamParameters(slices=5, window=16, slabs_per_specimen=6, specimens_per_block=2, augment=AugmentParameters())
+
+
+def slabs(seed: int = 0, **changes: object) -> SlabStream:
+    return stream(mini_task(), seed=seed, parameters=SMALL.model_copy(update=changes))
+
+
+def same(first: list, second: list) -> bool:
+    return all(np.array_equal(a, b) for pair in zip(first, second, strict=True) for a, b in zip(*pair, strict=True))
+
+
+def test_a_slab_is_what_was_asked_for():
+    block = slabs().block(0)
+    assert len(block) == SMALL.slabs_per_block
+    for slab, labels in block:
+        assert (slab.shape, slab.dtype) == ((1, 5, 16, 16), np.float32)
+        assert (labels.shape, labels.dtype) == ((16, 16), np.uint8)
+        assert np.isin(labels, (0, 1, 2, 3, 255)).all()
+    assert np.mean([(labels > 0).any() for _, labels in block]) > 0.6  # windows lie over cells
+
+
+def test_the_same_seed_gives_the_same_slabs_and_another_seed_others():
+    assert same(slabs(3).block(1), slabs(3).block(1))
+    assert not same(slabs(3).block(1), slabs(4).block(1))
+    assert not same(slabs(3).block(1), slabs(3).block(2))
+
+
+def test_specimens_come_from_train_keys_that_no_stored_split_reaches(monkeypatch):
+    asked = []
+    simulate = flat_grid.simulate
+    monkeypatch.setattr(
+        flat_grid,
+        "simulate",
+        lambda recipe, split, index, **k: asked.append((split, index)) or simulate(recipe, split, index, **k),
+    )
+    for seed in (0, 1, 3999):
+        slabs(seed).block(1)
+    assert {split for split, _ in asked} == {"train"}
+    indices = [index for _, index in asked]
+    assert min(indices) >= FIRST_INDEX == 10**6
+    assert len(set(indices)) == len(indices) == 6
+    assert max(indices) < 2**32  # a key of numpy's SeedSequence
+
+
+def test_batches_have_one_order_whatever_the_number_of_workers():
+    here = list(itertools.islice(batches(slabs(), 4, workers=0), 9))
+    assert here[0][0].shape == (4, 1, 5, 16, 16)
+    for workers in (1, 2):
+        made = batches(slabs(), 4, workers=workers)
+        assert same(here, list(itertools.islice(made, 9)))
+        made.close()
+
+
+def test_a_stream_starts_again_at_any_batch():
+    whole = list(itertools.islice(batches(slabs(), 4, workers=0), 9))
+    assert same(whole[5:], list(itertools.islice(batches(slabs(), 4, workers=0, first_batch=5), 4)))
+
+
+def test_shards_share_the_blocks_out():
+    both = [next(iter(slabs().starting_at(0, (rank, 2)).blocks())) for rank in (0, 1)]
+    assert same(both[0], slabs().block(0))
+    assert same(both[1], slabs().block(1))
+
+
+def test_block_size_does_not_change_what_a_specimen_gives():
+    assert same(slabs().specimen(1), slabs(specimens_per_block=1).specimen(1))
+
+
+def test_a_plain_loader_with_forked_workers_draws_the_same_slabs():
+    loader = DataLoader(slabs(), batch_size=None, num_workers=2)
+    size = 2 * SMALL.slabs_per_block
+    found = sorted(np.asarray(slab).tobytes() for slab, _ in itertools.islice(loader, size))
+    expected = sorted(slab.tobytes() for number in (0, 1) for slab, _ in slabs().block(number))
+    assert found == expected
+
+
+def test_the_fixed_track_sees_the_train_split_only(mini):
+    fixed = stream(mini, parameters=SMALL, track="fixed")
+    truth = [sample.targets["labels"] for sample in mini.dataset("train", targets=True).at_reference]
+    for number in range(4):
+        target = fixed.source.views(number, 1, np.random.default_rng(0))[0][1]
+        assert any(np.array_equal(target, labels) for labels in truth)
+    seen = [fixed.source.views(n, 1, np.random.default_rng(0))[0][1].tobytes() for n in range(2)]
+    assert len(set(seen)) == 2  # both specimens before any again
+
+
+def test_background_slices_are_left_out():
+    some = slabs(background_kept=0.0, window=None, augment=None, slabs_per_specimen=40)
+    assert all((labels > 0).any() for _, labels in some.specimen(0))
+
+
+def test_levels_are_drawn_and_the_reference_is_preferred():
+    source = slabs(reference_share=0.5).source
+    levels = source._levels(400, np.random.default_rng(0))
+    reference = mini_task().dataset_spec.reference
+    assert 0.5 < np.mean([level == reference for level in levels]) < 0.7
+    assert {level["tilt_range_deg"] for level in levels} == {140, 120, 100, 80}
+
+
+def test_three_numbers_are_one_specimen_imaged_along_its_axes():
+    cuts = {"window": None, "augment": None, "views_per_specimen": 1, "specimens_per_block": 3}
+    plain, three = slabs(**cuts), slabs(imaged_axes=3, **cuts)
+    assert same(plain.specimen(3), three.specimen(3))  # upright, it is what it was
+    targets = [three.source.views(n, 1, np.random.default_rng(0))[0][1] for n in (3, 4, 5)]
+    assert np.array_equal(targets[1], targets[0].transpose(1, 2, 0))
+    assert np.array_equal(targets[2], targets[0].transpose(2, 0, 1))
+    assert same(three.block(1), slabs(imaged_axes=3, **cuts).block(1))
+
+
+def test_without_artefacts_it_is_the_same_specimen_with_other_views():
+    plain, clean = slabs().source, slabs(artefacts=False).source
+    (before, labels), (after, other) = (source.views(1, 1, np.random.default_rng(0))[0] for source in (plain, clean))
+    assert np.array_equal(labels, other)
+    assert not np.array_equal(before, after)
+
+
+def test_a_whole_slab_stays_in_the_volume():
+    whole = slabs(target="slab", slices=24, window=None, augment=None, background_kept=1.0)
+    volume, labels = whole.source.views(0, 1, np.random.default_rng(0))[0]
+    found = [whole._cut(volume, labels, centre, np.random.default_rng(0)) for centre in (0, 16, 31)]
+    for (slab, target), first in zip(found, (0, 4, 8), strict=True):
+        assert np.array_equal(slab, volume[:, first : first + 24])
+        assert np.array_equal(target, labels[first : first + 24])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 4000}, "seed is 4000, expected 0 to 3999"),
+        ({"track": "free"}, "track is 'free', expected 'stream' or 'fixed'"),
+        (
+            {"parameters": StreamParameters(inputs=("sirt",))},
+            "no input 'sirt'; it has fbp, cgne, tv, tilt_series",
+        ),
+    ],
+)
+def test_what_cannot_be_streamed_gets_one_line(change, message):
+    with pytest.raises(InputError, match=message):
+        stream(mini_task(), **change)
+
+
+def test_labelled_volumes_of_other_channels_get_one_line():
+    volume, labels = np.zeros((1, 32, 32, 32), np.float32), np.ones((32, 32, 32), np.uint8)
+    with pytest.raises(InputError, match=r"has 1 channel\(s\), the stream has 2: fbp, tv; fine-tune a network of one"):
+        slabs(inputs=("fbp", "tv")).mixed_with([(volume, labels)])
+
+
+def test_sizes_that_do_not_fit_get_one_line():
+    with pytest.raises(InputError, match="slices is 33, more than the 32 slices of the volume"):
+        slabs(slices=33).specimen(0)
+    with pytest.raises(InputError, match="batch_size is 13, more than the 12 slabs of a block"):
+        next(batches(slabs(), 13, workers=0))
+    with pytest.raises(ValueError, match="slices is 4, expected an odd number"):
+        StreamParameters(slices=4)
+
+
+def test_lac_is_left_out_where_it_is_not_scored(mini_volume):
+    cuts = StreamParameters(slices=3, window=16, slabs_per_specimen=8, specimens_per_block=1, scored_only=True)
+    for track in ("stream", "fixed"):
+        target = stream(mini_volume, parameters=cuts, track=track).source.views(0, 1, np.random.default_rng(0))[0][1]
+        assert 0.02 < np.isfinite(target).mean() < 0.6
+    whole = cuts.model_copy(update={"scored_only": False})
+    everywhere = stream(mini_volume, parameters=whole, track="fixed").source.views(0, 1, np.random.default_rng(0))[0][1]
+    known = np.isfinite(target)
+    assert np.isfinite(everywhere).all()
+    assert np.array_equal(target[known], everywhere[known])
+    block = stream(mini_volume, parameters=cuts).block(0)
+    assert np.mean([np.isfinite(lac).any() for _, lac in block]) > 0.6  # windows lie over cells
+    with pytest.raises(InputError, match="limited-angle-segmentation is scored in cyl, expected cell_halo"):
+        stream("limited-angle-segmentation", parameters=cuts)
