@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, show, study
+from sxtbench.cli import bench, board, compare, data, demo, methods, show, study, train
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ data.register(app)
 show.register(app)
 bench.register(app)
 study.register(app)
+train.register(app)
 board.register(app)
 
 

@@ -24,7 +24,7 @@ console = Console(stderr=True, highlight=False)
 
 TaskName = Annotated[str, typer.Argument(help="A task, as `sxtbench tasks` lists them.", show_default=False)]
 Tier = Annotated[str, typer.Option("--tier", "-t", help="Size of the task: tiny, small or full.")]
-Split = Annotated[str, typer.Option("--split", "-s", help="train, validation or test.")]
+Split = Annotated[str, typer.Option("--split", "-s", help="train, validation, test or shifted.")]
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="The dataset's folder, where it is not under $SXTBENCH_HOME.", show_default=False),
@@ -81,9 +81,9 @@ def ready(task: "Task", splits: list[str], workers: int = 1) -> None:
     from sxtbench.datasets.build import build, missing_specimens
     from sxtbench.datasets.dataset import home
 
-    folder = task.data or home() / "datasets" / task.dataset_spec.name
-    missing = missing_specimens(task.dataset_spec, folder, splits)
-    if not missing:
-        return
-    with progress(f"generate {task.dataset_spec.name}", missing) as done:
-        build(task.dataset_spec, folder, splits=splits, workers=workers, progress=done)
+    for spec, place, chosen in task.places_of(splits):
+        folder = place or home() / "datasets" / spec.name
+        missing = missing_specimens(spec, folder, chosen)
+        if missing:
+            with progress(f"generate {spec.name}", missing) as done:
+                build(spec, folder, splits=chosen, workers=workers, progress=done)

@@ -12,7 +12,10 @@ from sxtbench.errors import CheckError, InputError
 def generate(
     task: TaskName,
     tier: Tier = "tiny",
-    splits: Annotated[str, typer.Option("--splits", help="Comma-separated.")] = "train,validation,test",
+    splits: Annotated[
+        str,
+        typer.Option("--splits", help="Comma-separated; `shifted`, where a task has it, is made in a folder beside."),
+    ] = "train,validation,test",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -36,17 +39,17 @@ def generate(
     from sxtbench.datasets.build import build, missing_specimens, read_statement
     from sxtbench.datasets.dataset import home
 
-    spec = get_task(task, tier, seed=seed, recipe=recipe).dataset_spec
-    if count is not None:
-        spec = replace(spec, sizes=dict.fromkeys(spec.sizes, count), suffix=f"{spec.suffix}+count{count}")
     chosen = [name.strip() for name in splits.split(",") if name.strip()]
-    folder = out or home() / "datasets" / spec.name
-    missing = missing_specimens(spec, folder, chosen)
-    with progress(f"generate {spec.name}", missing) as done:
-        build(spec, folder, splits=chosen, workers=workers, progress=done)
-    for name, stated in read_statement(folder)["splits"].items():
-        typer.echo(f"{name:<11} {stated['specimens']:>4} specimens  fingerprint {stated['fingerprint'][:16]}")
-    typer.echo(folder)
+    for spec, place, here in get_task(task, tier, seed=seed, recipe=recipe).at(out).places_of(chosen):
+        if count is not None:
+            spec = replace(spec, sizes=dict.fromkeys(spec.sizes, count), suffix=f"{spec.suffix}+count{count}")
+        folder = place or home() / "datasets" / spec.name
+        missing = missing_specimens(spec, folder, here)
+        with progress(f"generate {spec.name}", missing) as done:
+            build(spec, folder, splits=here, workers=workers, progress=done)
+        for name, stated in read_statement(folder)["splits"].items():
+            typer.echo(f"{name:<11} {stated['specimens']:>4} specimens  fingerprint {stated['fingerprint'][:16]}")
+        typer.echo(folder)
 
 
 def verify(

@@ -33,8 +33,8 @@ def demo(
             continue
         task = task.at(out / "data" / task.dataset_spec.name)
         console.print(f"{name}, tiny", markup=False)
-        ready(task, ["train", "validation", "test"])
-        for baseline in list_baselines(name) if everything else task.report.demo:
+        ready(task, ["train", "validation", "test", *task.beside("test")])
+        for baseline in list_baselines(name, task.tier) if everything else task.report.demo:
             result = run(baseline, task, out)
             score = mean_and_span(result.headline, get_metric(result.primary))
             console.print(f"  {baseline:<20} {result.primary} {score}", markup=False, soft_wrap=True)

@@ -11,6 +11,12 @@ MethodSpec = Annotated[
     str, typer.Argument(help="A baseline's name, file.py:Class, or package.module:Class.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Handed to the method's fit.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", help="Instead of those that ship: what `train` wrote (.safetensors).", show_default=False
+    ),
+]
 RunFolderOption = Annotated[Path, typer.Option("--out", "-o", help="Where predictions, results and the board go.")]
 
 
@@ -55,6 +61,7 @@ def run(
     out: RunFolderOption = Path("sxtbench-run"),
     data: Data = None,
     seed: Seed = 0,
+    weights: Weights = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
     workers: Workers = 1,
@@ -64,7 +71,7 @@ def run(
     Example: `sxtbench run my_method.py:Mine limited-angle-segmentation --tier tiny`
     """
     from sxtbench.benchmark.board import build_board
-    from sxtbench.benchmark.method import learns, load_method
+    from sxtbench.benchmark.method import learns, load_for
     from sxtbench.benchmark.run import RunFolder, shipped_results
     from sxtbench.benchmark.run import run as run_method
     from sxtbench.benchmark.statistics import merit
@@ -74,11 +81,11 @@ def run(
     from sxtbench.metrics import get_metric
 
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
-    loaded = load_method(method)
+    loaded = load_for(chosen, method, weights)
     require_writable(out)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
-    ready(chosen, ["train", "validation", split] if fitted else [split], workers)
-    result = run_method(method, chosen, out, split, seed=seed, recipe=recipe, data_seed=data_seed)
+    ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], workers)
+    result = run_method(method, chosen, out, split, seed=seed, weights=weights, recipe=recipe, data_seed=data_seed)
     typer.echo(result.summary())
     others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
     if others:
@@ -100,6 +107,7 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <sample id>.npy.")] = Path("predictions"),
     data: Data = None,
     seed: Seed = 0,
+    weights: Weights = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
 ) -> None:
@@ -108,16 +116,19 @@ def predict(
     Example: `sxtbench predict fbp-otsu limited-angle-segmentation --out ./answers`
     """
     from sxtbench.benchmark.evaluate import predict as predict_split
-    from sxtbench.benchmark.method import learns, load_method
+    from sxtbench.benchmark.method import learns, load_for
     from sxtbench.benchmark.task import get_task
+    from sxtbench.benchmark.training import answers_wanted
 
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
-    loaded = load_method(method)
+    loaded = load_for(chosen, method, weights)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
-    ready(chosen, ["train", "validation", split] if fitted else [split])
+    ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)])
     if fitted:
         console.print(f"{loaded.name}: fitting on train, then predicting")
-    with progress(f"{loaded.name} on {split}", len(chosen.dataset(split))) as done:
+    wanted = answers_wanted(chosen, chosen.dataset(split), learned=fitted)
+    answers = sum(len(samples) for _, samples in wanted) + sum(len(chosen.dataset(s)) for s in chosen.beside(split))
+    with progress(f"{loaded.name} on {split}", answers) as done:
         predict_split(loaded, chosen, out, split, seed=seed, progress=done)
 
 
