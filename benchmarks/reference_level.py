@@ -19,7 +19,7 @@ def main(name: str, tier: str, split: str, methods: list[str]) -> None:
     data = task.dataset(split, targets=True).at_reference
     print(f"{name}, {tier}, {split}, reference level, {len(data)} specimens: {task.protocol.primary.id}")
     print("| method | mean | each specimen | CPU s a specimen |\n|---|---|---|---|")
-    for method_name in methods or [m for m in list_baselines(name) if m not in task.report.controls]:
+    for method_name in methods or [m for m in list_baselines(name, task.tier) if m not in task.report.controls]:
         method = load_method(method_name)
         if learns(method, task.protocol.answer.kinds[0]):
             fit_method(method, task.dataset("train"), task.dataset("validation"))

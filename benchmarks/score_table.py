@@ -25,6 +25,7 @@ LEVELS = {
         "46 anchors": {"anchors": 46},
         "360 degrees": {"sampling_deg": 360},
     },
+    "organelle-segmentation": {"1 labelled cell": {"labelled_cells": 1}},
 }
 COLUMNS = {
     "limited-angle-segmentation": {"cytoplasm": ("iou@1", 1), "vacuole": ("iou@1", 2), "droplet": ("iou@1", 3)},
@@ -48,6 +49,11 @@ COLUMNS = {
         "95th percentile": ("alignment_p95@1", None),
         "gauge-free": ("alignment_error_free@1", None),
     },
+    "organelle-segmentation": {
+        "nucleus": ("iou@1", 4),
+        "mitochondrion": ("iou@1", 6),
+        "droplet": ("iou@1", 3),
+    },
 }
 
 
@@ -58,7 +64,9 @@ def table(task: str, tier: str) -> str:
     primary = get_metric(results[0].primary)
     unit = f", {primary.unit}" if primary.unit else ""
     levels = LEVELS[task]
-    heads = [f"{primary.name}{unit} [95 %]", *columns, *levels]
+    tracks = len({result.method.track for result in results}) > 1
+    shifted = any(result.shifted for result in results)
+    heads = [f"{primary.name}{unit} [95 %]", *columns, *levels, *["shifted domain"] * shifted, *["track"] * tracks]
     lines = ["| method | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     sign = -1 if primary.direction == "higher" else 1
     for result in sorted(results, key=lambda result: sign * result.headline.mean):
@@ -67,6 +75,9 @@ def table(task: str, tier: str) -> str:
         cells += [_text(result.aggregate_of(metric, label).mean, metric) for metric, label in columns.values()]
         for level in levels.values():
             cells.append(_text(result.aggregate_of(primary.id, level=level).mean, primary.id))
+        if shifted:
+            cells.append(_text(result.on_shifted().headline.mean, primary.id) if result.shifted else "-")
+        cells += [result.method.track] * tracks
         lines.append(f"| {result.method.name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
