@@ -60,7 +60,7 @@ def test_a_baseline_answers_at_its_tiers_only(mini: Task) -> None:
     with pytest.raises(InputError, match="mine answers at small; it is no method for tier tiny"):
         require_meant_for("mine", {"tiers": ["small"]}, mini)
     with pytest.raises(
-        InputError, match="mine ships weights for no tier; `sxtbench train mine .* --tier tiny` makes some"
+        InputError, match=r"mine ships weights for no tier; `sxtbench train mine .* --tier tiny` makes some"
     ):
         require_meant_for("mine", {"tiers": [], "weights": True}, mini)
     assert set(list_baselines(mini.name, "small")) <= set(list_baselines(mini.name))
