@@ -213,6 +213,8 @@ def _import_file(path: Path) -> ModuleType:
     sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
+    except InputError:  # says what is missing
+        raise
     except Exception as error:
         raise InputError(f"{path}: raised {_told(error)} on import") from error
     finally:

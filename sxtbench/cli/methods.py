@@ -45,12 +45,14 @@ def baselines() -> None:
 
     Example: `sxtbench baselines`
     """
-    from sxtbench.benchmark.method import list_baselines, load_method
+    from sxtbench.benchmark.controls import CONTROLS
+    from sxtbench.benchmark.method import baseline_folder, list_baselines
+    from sxtbench.datasets.recipe import read_yaml
 
-    for name in list_baselines():
-        method = load_method(name)
-        said = getattr(method, "config", {}).get("description") or getattr(method, "description", "")
-        typer.echo(f"{name:<20} {said}")
+    for name in list_baselines():  # read, not loaded: some need an extra that is not installed
+        control = CONTROLS.get(name)
+        said = control.description if control else read_yaml(baseline_folder(name) / "config.yaml")["description"]
+        typer.echo(f"{name:<24} {said}")
 
 
 def run(
