@@ -60,7 +60,9 @@ def main(size: int = 256) -> None:
         f"{size}^3, columns (score_quantities)",
         score_quantities, answer, truth, region, classes, voxel_size_nm=voxel_nm,
     )  # fmt: skip
-    print("  " + ", ".join(f"{metric} {label or ''} {value:.3g}" for metric, label, value in scores if label == DROPLET))
+    print(
+        "  " + ", ".join(f"{metric} {label or ''} {value:.3g}" for metric, label, value in scores if label == DROPLET)
+    )
     labels = cell(size, 50, (NUCLEUS, DROPLET, MITOCHONDRION, ENDOSOME))
     lac = labels.astype(np.float32) / 10
     found = timed(f"{size}^3, tables of 50 organelles (quantify)", quantify, labels, voxel_size_nm=voxel_nm, lac=lac)

@@ -30,7 +30,7 @@ from sxtbench.benchmark.result import (
     rows_of,
 )
 from sxtbench.benchmark.result import Method as MethodStatement
-from sxtbench.benchmark.scoring import score_sample
+from sxtbench.benchmark.scoring import reference_columns, score_sample
 from sxtbench.benchmark.task import Task
 from sxtbench.benchmark.training import answer_key, answers_wanted, fits_of, folder_of, training_data
 from sxtbench.datasets.dataset import Dataset, Sample
@@ -275,12 +275,14 @@ def _score(
     apart, reference = statement.get("fits_apart", False), dataset.spec.reference
     for sample in dataset:
         *others, last = fits_of(task)
-        scores = score_sample(task, sample, checked(task, sample, load(sample.id)))
-        rows += rows_of(sample.id, sample.group, {**sample.condition, **last}, scores)
+        answer = checked(task, sample, load(sample.id))
+        scores = score_sample(task, sample, answer)
+        columns = reference_columns(task, sample, answer) if sample.condition == reference else []
+        rows += rows_of(sample.id, sample.group, {**sample.condition, **last}, [*scores, *columns])
         for fit in others if sample.condition == reference else ():
             if apart:
-                answer = load(answer_key(task, fit, sample.id))
-                scores = score_sample(task, sample, checked(task, sample, answer))
+                answer = checked(task, sample, load(answer_key(task, fit, sample.id)))
+                scores = score_sample(task, sample, answer)
             rows += rows_of(sample.id, sample.group, {**sample.condition, **fit}, scores)
         if progress:
             progress(sample.id)

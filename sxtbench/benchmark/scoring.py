@@ -7,7 +7,8 @@ from sxtbench.benchmark.answer import Answer
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Sample
 from sxtbench.geometry import ParallelGeometry
-from sxtbench.metrics import data_consistency, psnr_lac, score_interior, score_shifts
+from sxtbench.metrics import data_consistency, psnr_lac, score_interior, score_quantities, score_shifts
+from sxtbench.metrics.counting import QUANTITIES
 from sxtbench.metrics.registry import Score, score_labels
 from sxtbench.metrics.volume import score_volume
 from sxtbench.operators import ParallelBeam
@@ -59,6 +60,24 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
         angles_deg=series.angles_deg,
     )
     return [*scores, ("data_consistency@1", None, reprojection_chi_square(sample, volume))]
+
+
+def reference_columns(task: Task, sample: Sample, answer: Answer) -> list[Score]:
+    """Score what is told at the reference level only: surfaces, volumes and counts of labels.
+
+    They take longer than the overlap and would triple the size of a result; a task has them where its report names any.
+
+    Parameters and values as of `score_sample`.
+    """
+    if task.protocol.answer.kinds[0] != "labels" or not set(QUANTITIES) & set(task.report.columns):
+        return []
+    return score_quantities(
+        answer,
+        sample.targets["labels"],
+        sample.region,
+        task.protocol.primary.classes,
+        voxel_size_nm=sample.voxel_size_nm,
+    )
 
 
 def score_primary(task: Task, sample: Sample, answer: Answer) -> float:

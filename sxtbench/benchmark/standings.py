@@ -28,6 +28,7 @@ TRACKS = {
     "external": ("External data", "Trained on data from outside the benchmark."),
 }
 _MOST_IN_MATRIX = 30
+_NOT_SCORED = "not scored: the result is older than this column, or comes from elsewhere"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,7 +340,7 @@ def _cell(result: Result, column: Column) -> dict[str, str]:
         if (found.metric, found.class_, tuple(found.level.items())) == (metric.id, column.class_, column.level):
             sort = abs(found.mean - metric.ideal) if metric.direction == "nearest" else found.mean
             return {"text": value(found.mean, metric), "sort": _sort(sort), "title": _interval_title(found, metric)}
-    return {"text": DASH, "sort": "", "title": "not scored"}
+    return {"text": DASH, "sort": "", "title": _NOT_SCORED}
 
 
 def _interval_title(found: Aggregate, metric: Metric) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, show, study, train
+from sxtbench.cli import bench, board, compare, data, demo, methods, quantify, show, study, train
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ methods.register(app)
 compare.register(app)
 data.register(app)
 show.register(app)
+quantify.register(app)
 bench.register(app)
 study.register(app)
 train.register(app)

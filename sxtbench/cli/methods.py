@@ -139,7 +139,18 @@ def score(
     task: TaskName,
     tier: Tier = "tiny",
     split: Split = "test",
-    out: Annotated[Path, typer.Option("--out", "-o", help="The result to write.")] = Path("result.json"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The result to write (default: result.json).", show_default=False),
+    ] = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(
+            "--update",
+            help="A result of the same predictions, rewritten with the columns that it lacks; the rest of it stays.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
@@ -149,15 +160,19 @@ def score(
     Example: `sxtbench score ./answers limited-angle-segmentation --tier tiny --out result.json`
     """
     from sxtbench.benchmark.evaluate import score as score_split
+    from sxtbench.benchmark.result import load_result
     from sxtbench.benchmark.task import get_task
+    from sxtbench.benchmark.update import with_columns_of
 
+    old = None if update is None else load_result(update)
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
     ready(chosen, [split])
     with progress(f"score {split}", len(chosen.dataset(split))) as done:
         result = score_split(chosen, predictions, split, progress=done)
-    result.save(out)
+    result = result if old is None else with_columns_of(result, old)
+    path = result.save(out or update or Path("result.json"))
     typer.echo(result.summary())
-    typer.echo(f"result: {out}")
+    typer.echo(f"result: {path}")
 
 
 def tune(

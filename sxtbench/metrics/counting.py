@@ -15,7 +15,7 @@ from sxtbench.labels import DROPLET, UNLABELLED
 from sxtbench.metrics.instances import OTHER_RULE, RULES, checked_labels, edges_um, split
 from sxtbench.metrics.surfaces import surface_distances
 
-__all__ = ["COUNTED", "SIZES_UM", "Matching", "match_objects", "score_quantities"]
+__all__ = ["COUNTED", "QUANTITIES", "SIZES_UM", "Matching", "match_objects", "score_quantities"]
 
 Score = tuple[str, int | None, float]
 
@@ -24,6 +24,10 @@ COUNTED = tuple(sorted(RULES))
 
 SIZES_UM = {"small": (0.0, 0.22), "medium": (0.22, 0.30), "large": (0.30, math.inf)}
 """Equivalent radii of true droplets, um, by the name of the bin; the lower end is in it."""
+
+_BY_CLASS = ("nsd_1@1", "nsd_2@1", "hd95@1", "volume_error@1", "count_error@1", "pq@1")
+QUANTITIES = (*_BY_CLASS, *(f"recall_{name}@1" for name in SIZES_UM))
+"""Ids of the metrics that `score_quantities` gives."""
 
 _SAME = 0.5  # IoU above which two objects can have no other partner
 _FOUND = 0.1  # IoU from which a droplet counts as found
@@ -105,8 +109,10 @@ def match_objects(
         numbers.append(number)
         sizes.append(np.array([np.count_nonzero(part) for _, part in parts], np.int64))
     shared = (numbers[0] > 0) & (numbers[1] > 0)
-    both = np.stack([number[shared] for number in numbers], axis=1).astype(np.int64) - 1
-    pairs, common = np.unique(both, axis=0, return_counts=True)
+    codes = (numbers[0][shared].astype(np.int64) - 1) * len(sizes[1]) + numbers[1][shared] - 1
+    counts = np.bincount(codes, minlength=1)
+    common = counts[found := np.flatnonzero(counts)]
+    pairs = np.stack(np.divmod(found, max(1, len(sizes[1]))), axis=1)
     union = sizes[0][pairs[:, 0]] + sizes[1][pairs[:, 1]] - common
     return Matching(sizes[0], sizes[1], pairs, common / union)
 

@@ -276,7 +276,7 @@ def _one(
 
 
 def _cut(part: NDArray[np.bool_], edges: tuple[float, float, float], neck_um: float) -> NDArray[np.integer] | None:
-    """Number the pieces of a component; None where it is one.
+    """Return the numbered pieces of a component; None where it is one.
 
     Necks of a large component are looked for on a coarser grid, and only where there are any is it cut.
     """

@@ -185,7 +185,7 @@ METRICS = {
                 direction="higher",
                 bounds=(0.0, 1.0),
                 digits=2,
-                description=f"Share of the true droplets with a radius {radii} that the answer finds (IoU 0.1 or more).",
+                description=f"Share of the true droplets of a radius {radii} that the answer finds (IoU from 0.1).",
                 undefined="no droplet of that size is in the truth",
             )
             for name, radii in (

@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.learning.user_volumes import read_labels, read_volume, write_labels
+from sxtbench.volume_files import read_labels, read_volume, write_labels
 
 SHAPE = (3, 4, 5)
 
