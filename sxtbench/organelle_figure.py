@@ -72,6 +72,7 @@ def organelle_figure(
             extent=(0, width, height, 0),
         )  # fmt: skip
         panel.set(xlabel=f"{sides[1]}, µm", ylabel=f"{sides[0]}, µm", title=f"central slice ({sides[0]}, {sides[1]})")
+        panel.title.set_fontsize(9)
     table = found.organelles
     kinds = sorted({int(label) for label in table["class"]})
     _dots(panels[2], table, kinds, names, "equivalent_radius_um", "radius of the ball of equal volume, µm")
@@ -104,7 +105,7 @@ def _dots(panel: "Axes", table: Any, kinds: Sequence[int], names: Mapping[int, s
         face = ["none" if hollow else _colour(label) for hollow in cut]
         panel.scatter(place + spread, rows[column], s=16, facecolors=face, edgecolors=_colour(label), linewidths=0.9)
         ticks.append(f"{names.get(label, str(label)).split('/')[0]}\n{len(rows)}")
-    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(kinds) > 3 else {}
+    turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(kinds) > 3 else {}
     panel.set_xticks(range(len(kinds)), ticks, fontsize=8, **turned)
     panel.set(xlim=(-0.6, len(kinds) - 0.4), title=title)
     panel.title.set_fontsize(9)

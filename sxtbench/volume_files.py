@@ -405,8 +405,8 @@ def _read_zarr(path: Path) -> _Content:
             found = zarr.open(store, mode="r")
             if isinstance(found, zarr.Array):
                 return _Content(np.asarray(found[...]))
-            attributes = found.attrs.asdict()
-            images: Any = attributes.get("ome", attributes).get("multiscales")  # version 0.5 nests, 0.4 does not
+            attributes: dict[str, Any] = found.attrs.asdict()
+            images = attributes.get("ome", attributes).get("multiscales")  # version 0.5 nests, 0.4 does not
             if not images:
                 raise InputError(f"{path} holds no array and no OME-Zarr image; give the path of an array in it")
             level = images[0]["datasets"][0]

@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.volume_files import read_labels, read_volume, write_labels
+from sxtbench.volume_files import read_image, read_label_map, read_labels, read_volume, write_labels
 
 SHAPE = (3, 4, 5)
 
@@ -358,3 +358,85 @@ def test_labels_that_cannot_be_written(tmp_path: Path, name: str, array: Any, vo
         write_labels(tmp_path / name, array, voxel)
     assert one_line(caught, tmp_path / name)
     assert not (tmp_path / name).exists()
+
+
+def test_a_label_map_of_the_suite(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", labels().astype(np.int64))
+    found = read_label_map(tmp_path / "a.npy")
+    np.testing.assert_array_equal(found.labels, labels())
+    assert found.voxel_size_nm is None
+    assert found.names == {0: "background", 1: "cytoplasm", 2: "vacuole", 3: "lipid droplet", 255: "unlabelled"}
+
+
+def test_other_names_for_the_values(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[[0, 7, 9, 30]]], np.uint8))
+    found = read_label_map(tmp_path / "a.npy", names={7: "Nucleus", 9: "granule", 30: "endosome"})
+    assert found.labels.tolist() == [[[0, 4, 12, 8]]]
+    assert found.names == {0: "background", 4: "nucleus", 12: "granule", 8: "endosome/lysosome"}
+    with pytest.raises(InputError, match="label 9 has no name") as caught:
+        read_label_map(tmp_path / "a.npy", names={7: "nucleus"})
+    assert one_line(caught, tmp_path / "a.npy")
+    assert read_label_map(tmp_path / "a.npy").names[12] == "label 30"
+
+
+def test_segments_of_slicer_are_classes_by_their_names(tmp_path: Path) -> None:
+    data = np.array([[[0, 1, 2, 2]]], np.uint8)
+    units = {"space directions": np.diag([20.0, 20.0, 50.0]), "space units": ["nm", "nm", "nm"]}
+    path = write_segmentation(tmp_path / "a.seg.nrrd", data, [("Mitochondrion", 1), ("my thing", 2)], **units)
+    found = read_label_map(path)
+    assert found.labels.tolist() == [[[0, 6, 12, 12]]]
+    assert found.names == {0: "background", 6: "mitochondrion", 12: "my thing"}
+    assert found.voxel_size_nm == (50.0, 20.0, 20.0)
+
+
+@pytest.mark.parametrize("axes", ["zyx", "yzx"])
+def test_voxels_that_are_no_cubes_are_told_along_zyx(tmp_path: Path, axes: str) -> None:
+    path = write_mrc(tmp_path / "a.mrc", labels().astype(np.int16), (100.0, 200.0, 300.0))  # x, y, z in Angstrom
+    found = read_label_map(path, axes=axes)
+    assert found.voxel_size_nm == ((30.0, 20.0, 10.0) if axes == "zyx" else (20.0, 30.0, 10.0))
+    assert read_image(path, axes=axes)[1] == found.voxel_size_nm
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.zarr.zip"])
+def test_zarr(tmp_path: Path, name: str) -> None:
+    from sxtbench.datasets.store import Hierarchy, Volume, write_hierarchy
+
+    if name.endswith(".zip"):
+        write_hierarchy(tmp_path / name, Hierarchy(volumes={"labels": Volume(labels(), 0.02)}))
+        with pytest.raises(InputError, match="no OME-Zarr image") as caught:
+            read_label_map(tmp_path / name)
+        assert one_line(caught, tmp_path / name)
+        return
+    import zarr
+
+    zarr.save_array(tmp_path / name, labels())
+    assert read_label_map(tmp_path / name).voxel_size_nm is None
+    group = zarr.open_group(tmp_path / "b.zarr", mode="w")
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+    scale = [{"type": "scale", "scale": [0.05, 0.02, 0.02]}]
+    group.attrs["ome"] = {
+        "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}]
+    }
+    group.create_array("0", data=labels())
+    found = read_label_map(tmp_path / "b.zarr")
+    np.testing.assert_array_equal(found.labels, labels())
+    assert found.voxel_size_nm == (50.0, 20.0, 20.0)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.zarr")[0], labels().astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros(SHAPE), "float64, expected labels of an integer dtype"),
+        (np.zeros(SHAPE, bool), "bool, expected labels"),
+        (np.full(SHAPE, 256), "[256, 256]"),
+        (np.full(SHAPE, -1), "[-1, -1]"),
+        (np.zeros((3, 4), np.uint8), "expected three axes"),
+    ],
+)
+def test_what_is_no_label_map(tmp_path: Path, array: NDArray[Any], said: str) -> None:
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(InputError) as caught:
+        read_label_map(tmp_path / "a.npy")
+    assert said in str(caught.value)
+    assert one_line(caught, tmp_path / "a.npy")

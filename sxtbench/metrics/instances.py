@@ -211,7 +211,7 @@ def split(
         part = numbers[box] == number
         pieces = _cut(part, edges_um, rule.neck_um) if rule.how == "watershed" else None
         for piece in range(1, int(pieces.max()) + 1) if pieces is not None else ():
-            own = pieces == piece
+            own: NDArray[np.bool_] = np.asarray(pieces == piece)
             small = box_of(own)
             if small is not None and np.count_nonzero(own) >= least:
                 found.append((_inside(inside, _inside(box, small)), own[small]))
@@ -292,10 +292,12 @@ def _cut(part: NDArray[np.bool_], edges: tuple[float, float, float], neck_um: fl
     sampling = [edge * step for edge, step in zip(edges, steps, strict=True)]
     padded = _filled(np.pad(part[thin], 1))
     distance = distance_transform_edt(padded, sampling=sampling)
-    seeds, count = label(h_maxima(distance, max(neck_um, _LEAST_NECK * max(sampling))), np.ones((3, 3, 3), bool))
+    neck = max(neck_um, _LEAST_NECK * max(sampling))
+    seeds, count = label(h_maxima(distance, neck), np.ones((3, 3, 3), bool))  # type: ignore[no-untyped-call]
     if count < 2:
         return None
-    pieces = watershed(-distance, seeds, mask=padded)[1:-1, 1:-1, 1:-1]
+    flooded = watershed(-distance, seeds, mask=padded)  # type: ignore[no-untyped-call]
+    pieces = flooded[1:-1, 1:-1, 1:-1]
     if max(steps) == 1:
         return np.asarray(pieces * part)
     nearest = distance_transform_edt(pieces == 0, sampling=sampling, return_distances=False, return_indices=True)

@@ -168,7 +168,7 @@ _COLUMNS = (
 
 
 @lru_cache
-def _directions(edges: _Edges) -> tuple[tuple[tuple[int, int, int], float], ...]:
+def _directions(edges: _Edges) -> tuple[tuple[tuple[int, ...], float], ...]:
     """Return the 13 steps to neighbours, without their opposites, and the share of all directions nearest to each."""
     from scipy.spatial import SphericalVoronoi
 
