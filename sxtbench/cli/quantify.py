@@ -182,8 +182,7 @@ def _names(path: Path) -> dict[int, str]:
     from sxtbench.datasets.recipe import read_yaml
 
     content: Any = read_yaml(path)
-    good = isinstance(content, dict) and content
-    if not good or not all(isinstance(k, int) and isinstance(v, str) and v.strip() for k, v in content.items()):
+    if not content or not all(isinstance(k, int) and isinstance(v, str) and v.strip() for k, v in content.items()):
         raise InputError(f"{path}: expected values with their names, such as `{{1: cytoplasm, 7: granule}}`")
     return dict(content)
 

@@ -88,7 +88,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 
 def test_every_verb_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in "demo tasks baselines info show generate verify run predict score tune compare".split():
+    for words in "demo tasks baselines info show generate verify run predict score tune compare quantify".split():
         assert call(words, "--help") == 0
         assert "Example" in capsys.readouterr().out
     for words in (("board", "build"), ("bench", "simulate"), ("bench", "projector")):

@@ -30,6 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(folder / "cytoplasm.npy", np.minimum(labels, 1))
     (folder / "names.yaml").write_text("1: cytoplasm\n3: granule\n4: nucleus\n")
     (folder / "few.yaml").write_text("1: cytoplasm\n")
+    (folder / "turned.yaml").write_text("cytoplasm: 1\n")
     (folder / "list.yaml").write_text("- cytoplasm\n")
     monkeypatch.chdir(folder)
     return folder
@@ -87,7 +88,8 @@ def test_names_of_another_class_set(here: Path) -> None:
         (["float.npy", "--voxel-size", "100"], "float.npy holds float32, expected labels of an integer dtype"),
         (["cytoplasm.npy", "--voxel-size", "100"], "holds no organelle, its labels are 0 (background), 1 (cytoplasm)"),
         (["labels.tif", "--classes", "few.yaml"], "label 3 has no name"),
-        (["labels.tif", "--classes", "list.yaml"], "list.yaml: expected values with their names"),
+        (["labels.tif", "--classes", "list.yaml"], "list.yaml: expected a mapping of keys, found list"),
+        (["labels.tif", "--classes", "turned.yaml"], "turned.yaml: expected values with their names"),
         (["labels.tif", "--classes", "none.yaml"], "none.yaml: no such file"),
         (["labels.tif", "--predictions", "here"], "--predictions goes with a sample"),
         (["labels.tif", "--axes", "xyx"], "axes is 'xyx'"),
