@@ -1,17 +1,19 @@
 """Time of quantification at 256^3: the primary metric with its columns, and the tables of a cell with 50 organelles.
 
-Wall and processor time of the process (the machine may be shared). With an argument: the side of the volume.
+Wall and processor time of the process (the machine may be shared). With an argument: the side of the volume. Surface
+distances of one class beside those of surface-distance and MONAI, where they are installed.
 
 Run: python benchmarks/quantification.py [size]
 """
 
+import importlib.util
 import sys
 from time import perf_counter, process_time
 
 import numpy as np
 
 from sxtbench.labels import CYTOPLASM, DROPLET, ENDOSOME, MITOCHONDRION, NUCLEUS, VACUOLE
-from sxtbench.metrics import quantify, score_labels, score_quantities
+from sxtbench.metrics import quantify, score_labels, score_quantities, surface_distances
 from sxtbench.metrics.regions import cylinder
 
 VOXEL_NM = 5120.0  # over the size: the field is always 5.12 um wide
@@ -48,6 +50,28 @@ def timed(what: str, function, *arguments, **options):
     return found
 
 
+def peers(answer: np.ndarray, truth: np.ndarray, voxel_nm: float, label: int = CYTOPLASM) -> None:
+    ours = timed(
+        "  surface distances of one class, ours", surface_distances, answer, truth, label=label, voxel_size_nm=voxel_nm
+    )
+    print(f"    HD95 {ours.hd95():.1f} nm, NSD {ours.nsd(voxel_nm):.4f}")
+    mine, right = answer == label, truth == label
+    if importlib.util.find_spec("surface_distance"):
+        import surface_distance as peer
+
+        found = timed("  surface-distance", peer.compute_surface_distances, right, mine, (voxel_nm,) * 3)
+        nsd = peer.compute_surface_dice_at_tolerance(found, voxel_nm)
+        print(f"    HD95 {peer.compute_robust_hausdorff(found, 95):.1f} nm, NSD {nsd:.4f} (weighted by area)")
+    if importlib.util.find_spec("monai"):
+        import torch
+        from monai.metrics import compute_hausdorff_distance
+
+        pair = [torch.as_tensor(mask[None, None].astype(np.float32)) for mask in (mine, right)]
+        options = {"include_background": True, "percentile": 95, "spacing": voxel_nm}
+        hd95 = timed("  MONAI, HD95 alone", compute_hausdorff_distance, *pair, **options)
+        print(f"    HD95 {float(hd95):.1f} nm")
+
+
 def main(size: int = 256) -> None:
     voxel_nm = VOXEL_NM / size
     quantify(cell(32, 5, (NUCLEUS, DROPLET)), voxel_size_nm=160.0)  # imports
@@ -63,6 +87,7 @@ def main(size: int = 256) -> None:
     print(
         "  " + ", ".join(f"{metric} {label or ''} {value:.3g}" for metric, label, value in scores if label == DROPLET)
     )
+    peers(answer, truth, voxel_nm)
     labels = cell(size, 50, (NUCLEUS, DROPLET, MITOCHONDRION, ENDOSOME))
     lac = labels.astype(np.float32) / 10
     found = timed(f"{size}^3, tables of 50 organelles (quantify)", quantify, labels, voxel_size_nm=voxel_nm, lac=lac)

@@ -7,6 +7,7 @@ Run: python benchmarks/quantification_example.py [--rules]
 
 import sys
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -46,10 +47,15 @@ def rules(specimens: int = 10) -> None:
                 drawn = pq.read_table(data.folder / "targets" / "train" / f"{sample.group}.objects.parquet").to_pandas()
                 drawn = drawn[drawn["visible_volume_um3"] > 0]
                 labels = np.asarray(sample.targets["suite_labels"])
+                edges = edges_um(sample.voxel_size_nm)
                 for kind, label in KINDS.items():
                     if (labels == label).any():
-                        counts[kind][0] += len(split(labels == label, edges_um(sample.voxel_size_nm), RULES[label]))
+                        counts[kind][0] += len(split(labels == label, edges, RULES[label]))
                         counts[kind][1] += int((drawn["kind"] == kind).sum())
+                if (labels == MITOCHONDRION).any():
+                    cut = replace(RULES[MITOCHONDRION], how="watershed", neck_um=RULES[DROPLET].neck_um)
+                    counts["mitochondrion cut at necks"][0] += len(split(labels == MITOCHONDRION, edges, cut))
+                    counts["mitochondrion cut at necks"][1] += int((drawn["kind"] == "mitochondrion").sum())
             for kind, (found, there) in counts.items():
                 print(f"  {name}, {tier}, {kind}: {found} of {there}")
 

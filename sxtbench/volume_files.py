@@ -11,6 +11,7 @@ import importlib
 import math
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -400,6 +401,8 @@ def _read_zarr(path: Path) -> _Content:
     from zarr.storage import LocalStore, ZipStore
 
     with _readable(path, "Zarr"):
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise ValueError("it is no ZIP file")
         store = LocalStore(path, read_only=True) if path.is_dir() else ZipStore(path, mode="r")
         try:
             found = zarr.open(store, mode="r")

@@ -1,5 +1,6 @@
 """The verb `quantify`: what a label volume holds, as tables and a figure."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ _Edges = tuple[float, float, float]
 _RECONSTRUCTIONS = ("truth", "fbp", "cgne")
 _SAME = 0.01  # edges of voxels of two files may differ by this much, relative
 _MOST_ROWS = 12
+_SAMPLE = re.compile(r"[^/]+/[^/]+/([^/.]+|[a-z]+-\d{5}[^/]*)")  # levels such as photons=0.25 hold a dot
 
 
 def quantify(
@@ -76,7 +78,7 @@ def quantify(
 
     edges = None if voxel_size is None else _edges_of(voxel_size)
     path = Path(labels)
-    sample = None if path.exists() or labels.count("/") != 2 or path.suffix else _sample(labels, data)
+    sample = _sample(labels, data) if _SAMPLE.fullmatch(labels) and not path.exists() else None
     if sample is None:
         found, values, edges = _of_files(path, lac, edges, classes, axes)
     else:
@@ -91,7 +93,10 @@ def quantify(
     tables = measure(found.labels, voxel_size_nm=edges, lac=values, names=found.names)
     if tables.organelles.empty:
         there = ", ".join(f"{label} ({name})" for label, name in sorted(found.names.items()))
-        raise InputError(f"{labels}: holds no organelle, its labels are {there}")
+        raise InputError(
+            f"{labels}: holds no organelle, or none above the least radius of its class at {_text(edges)} nm a voxel; "
+            f"its labels are {there}"
+        )
     require_writable(out)
     for name, table in (("organelles", tables.organelles), ("cells", tables.cells)):
         with atomic_path(out / f"{name}.csv") as temporary:

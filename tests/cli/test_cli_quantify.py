@@ -30,6 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save(folder / "cytoplasm.npy", np.minimum(labels, 1))
     (folder / "names.yaml").write_text("1: cytoplasm\n3: granule\n4: nucleus\n")
     (folder / "few.yaml").write_text("1: cytoplasm\n")
+    (folder / "broken.zarr.zip").write_text("broken")
     (folder / "turned.yaml").write_text("cytoplasm: 1\n")
     (folder / "list.yaml").write_text("- cytoplasm\n")
     monkeypatch.chdir(folder)
@@ -78,6 +79,8 @@ def test_names_of_another_class_set(here: Path) -> None:
         (["labels.npy", "--voxel-size", "-3"], "--voxel-size -3: expected nm"),
         (["labels.npy", "--voxel-size", "1,2"], "--voxel-size 1,2: expected nm"),
         (["labels.npy", "--voxel-size", "wide"], "--voxel-size wide: expected nm"),
+        (["labels.npy", "--voxel-size", "2"], "none above the least radius of its class at 2 x 2 x 2 nm a voxel"),
+        (["broken.zarr.zip", "--voxel-size", "2"], "broken.zarr.zip cannot be read as Zarr (it is no ZIP file)"),
         (["labels.tif", "--kind", "vacuole"], "labels.tif: no voxel is 'vacuole'; its labels are 0 (background)"),
         (["labels.tif", "--lac", "other.npy"], "other.npy has shape (24, 24, 25)"),
         (["labels.tif", "--lac", "none.npy"], "none.npy: there is no such file"),
@@ -86,7 +89,7 @@ def test_names_of_another_class_set(here: Path) -> None:
         (["none.tif"], "none.tif: there is no such file"),
         (["labels.xyz"], "labels.xyz: unknown ending '.xyz'"),
         (["float.npy", "--voxel-size", "100"], "float.npy holds float32, expected labels of an integer dtype"),
-        (["cytoplasm.npy", "--voxel-size", "100"], "holds no organelle, its labels are 0 (background), 1 (cytoplasm)"),
+        (["cytoplasm.npy", "--voxel-size", "100"], "its labels are 0 (background), 1 (cytoplasm)"),
         (["labels.tif", "--classes", "few.yaml"], "label 3 has no name"),
         (["labels.tif", "--classes", "list.yaml"], "list.yaml: expected a mapping of keys, found list"),
         (["labels.tif", "--classes", "turned.yaml"], "turned.yaml: expected values with their names"),
