@@ -77,23 +77,29 @@ def train(
         slabs = stream(chosen, seed=seed, parameters=parameters.stream, track=track).mixed_with(labelled)
         about = {"finetuned_from": sha256_file(finetune), "labels": labels}
     ready(chosen, ["validation", *(["train"] if track == "fixed" else [])])
-    with progress(f"train {baseline}", parameters.steps) as done:
-        made = run(
-            chosen,
-            parameters,
-            out,
-            seed=seed,
-            track=track,
-            workers=workers,
-            devices=devices,
-            nodes=nodes,
-            resume=resume,
-            force=force,
-            network=network,
-            slabs=slabs,
-            about=about,
-            report=done,
-        )
+    try:
+        with progress(f"train {baseline}", parameters.steps) as done:
+            made = run(
+                chosen,
+                parameters,
+                out,
+                seed=seed,
+                track=track,
+                workers=workers,
+                devices=devices,
+                nodes=nodes,
+                resume=resume,
+                force=force,
+                network=network,
+                slabs=slabs,
+                about=about,
+                report=done,
+            )
+    except KeyboardInterrupt:
+        kept = (out / "checkpoint" / "last.ckpt").is_file()
+        then = "add --resume to go on from the last validation" if kept else "nothing is kept before a first validation"
+        typer.echo(f"sxtbench: stopped; {then}", err=True)
+        raise SystemExit(130) from None
     if os.environ.get("LOCAL_RANK", "0") != "0":  # another process of the same training tells
         return
     last = made["history"][-1]

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -318,6 +319,8 @@ def train(
     ------
     InputError
         For a folder that holds another training, a network that does not fit the task, and when memory runs out.
+    KeyboardInterrupt
+        On Ctrl-C; what stood at the last validation is in `out`.
     """
     identity = {**_identity(task, parameters, seed, track), **(about or {})}
     require_writable(out)
@@ -358,6 +361,7 @@ def train(
             ModelCheckpoint(checkpoint.parent, "last", save_on_train_epoch_end=True, enable_version_counter=False),
         ],
     )
+    handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, ckpt_path=checkpoint if resume and checkpoint.is_file() else None)
     except (RuntimeError, MemoryError) as error:
@@ -367,8 +371,9 @@ def train(
             f"out of memory with batch_size {parameters.batch_size}: lower batch_size and raise accumulate by as much, "
             "or lower stream.window or network.features"
         ) from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    except SystemExit:  # what Lightning makes of Ctrl-C, which it ignores from then on
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
     made: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
     return made
 

@@ -1,6 +1,7 @@
 """Training: what is kept, how it goes on, what stops it."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -70,19 +71,17 @@ def test_a_resumed_training_ends_at_the_same_numbers(mini, trained, tmp_path):
     whole = tmp_path / "whole"
     train(mini, half, whole, workers=0)
 
-    class Stopped(Exception):
-        pass
-
-    told = []
+    told, handler = [], signal.getsignal(signal.SIGINT)
 
     def stop(line):
         told.append(line)
         if len(told) == 6:  # in the second epoch: the first is what the checkpoint holds
-            raise Stopped
+            raise KeyboardInterrupt
 
     cut = tmp_path / "cut"
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt):
         train(mini, half, cut, workers=0, report=stop)
+    assert signal.getsignal(signal.SIGINT) is handler
     assert [step for step, *_ in metrics(cut)] == [4]
     train(mini, half, cut, workers=0, resume=True)
     assert metrics(cut) == metrics(whole)
