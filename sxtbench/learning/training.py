@@ -354,7 +354,8 @@ def train(
         logger=CSVLogger(out, name="", version="log"),
         callbacks=[
             keep,
-            EMAWeightAveraging(decay=parameters.ema_decay),
+            # Statistics of the last step would not fit averaged weights.
+            EMAWeightAveraging(use_buffers=True, decay=parameters.ema_decay),
             ModelCheckpoint(checkpoint.parent, "last", save_on_train_epoch_end=True, enable_version_counter=False),
         ],
     )

@@ -100,6 +100,20 @@ def test_the_trained_weights_answer_as_a_method(mini, trained):
     assert np.isin(answer, (0, 1, 2, 3)).all()
 
 
+def test_running_statistics_are_averaged_with_the_weights(mini, tmp_path):
+    def after(steps, decay):
+        out = tmp_path / f"{steps}-{decay}"
+        changed = SMALL.model_copy(update={"steps": steps, "validate_every": 1, "keep": "last", "ema_decay": decay})
+        train(mini, changed, out, workers=0)
+        return {name: tensor for name, tensor in weights(out).items() if name.endswith(("running_mean", "running_var"))}
+
+    first, second, averaged = after(1, 0.0), after(2, 0.0), after(2, 0.9)
+    assert averaged
+    for name, tensor in averaged.items():
+        assert not torch.allclose(first[name], second[name], rtol=1e-3), name
+        assert torch.allclose(tensor, 0.9 * first[name] + 0.1 * second[name], rtol=1e-5, atol=1e-7), name
+
+
 def test_what_a_folder_holds_is_not_overwritten(mini, trained, tmp_path):
     out, *_ = trained
     with pytest.raises(InputError, match="holds a training already; add --resume"):
