@@ -26,7 +26,8 @@ from sxtbench.learning.answers import answer_of, seen
 from sxtbench.learning.inference import is_out_of_memory
 from sxtbench.learning.losses import dice_focal_loss, lac_loss
 from sxtbench.learning.networks import Network, build_network, fast_layout
-from sxtbench.learning.slabs import SlabStream, StreamParameters, batches, stream
+from sxtbench.learning.slabs import SlabStream, batches, stream
+from sxtbench.learning.stream_parameters import StreamParameters
 from sxtbench.learning.weights import save_weights
 
 Report = Callable[[str], None]

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from sxtbench.learning import load_network  # noqa: E402
 from sxtbench.learning.augment import AugmentParameters  # noqa: E402
-from sxtbench.learning.slabs import StreamParameters  # noqa: E402
+from sxtbench.learning.stream_parameters import StreamParameters  # noqa: E402
 from sxtbench.learning.training import TrainingParameters, load_training, train  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's own
