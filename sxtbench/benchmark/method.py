@@ -243,9 +243,7 @@ def answers_at(config: Mapping[str, Any], tier: str | None) -> bool:
 
 def require_meant_for(name: str, config: Mapping[str, Any], task: Task) -> None:
     """Refuse a task or tier that a method's `config.yaml` does not name; a method without one may be run on any."""
-    tasks = config.get("tasks")
-    if tasks and task.name not in tasks:
-        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task.name}")
+    require_task(name, config, task)
     if answers_at(config, task.tier):
         return
     tiers = ", ".join(config["tiers"]) or "no tier"
@@ -255,6 +253,13 @@ def require_meant_for(name: str, config: Mapping[str, Any], task: Task) -> None:
             f"{task.tier}, which --weights takes"
         )
     raise InputError(f"{name} answers at {tiers}; it is no method for tier {task.tier}")
+
+
+def require_task(name: str, config: Mapping[str, Any], task: Task) -> None:
+    """Refuse a task that a method's `config.yaml` does not name, at whatever tier."""
+    tasks = config.get("tasks")
+    if tasks and task.name not in tasks:
+        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task.name}")
 
 
 def learns(method: Method, answer: str) -> bool:

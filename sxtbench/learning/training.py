@@ -27,7 +27,8 @@ from sxtbench.learning.answers import answer_of, seen
 from sxtbench.learning.inference import is_out_of_memory
 from sxtbench.learning.losses import dice_focal_loss, lac_loss
 from sxtbench.learning.networks import Network, build_network, fast_layout
-from sxtbench.learning.slabs import SlabStream, StreamParameters, batches, stream
+from sxtbench.learning.slabs import SlabStream, batches, stream
+from sxtbench.learning.stream_parameters import StreamParameters
 from sxtbench.learning.weights import save_weights
 
 Report = Callable[[str], None]
@@ -357,7 +358,8 @@ def train(
         logger=CSVLogger(out, name="", version="log"),
         callbacks=[
             keep,
-            EMAWeightAveraging(decay=parameters.ema_decay),
+            # Statistics of the last step would not fit averaged weights.
+            EMAWeightAveraging(use_buffers=True, decay=parameters.ema_decay),
             ModelCheckpoint(checkpoint.parent, "last", save_on_train_epoch_end=True, enable_version_counter=False),
         ],
     )
