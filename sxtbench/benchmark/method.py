@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,7 +130,8 @@ def load_for(task: Task, spec: str, weights: Path | None = None) -> Method:
     spec : str
         As for `load_method`.
     weights : Path, optional
-        A safetensors file, as `sxtbench train` writes it.
+        A safetensors file, as `sxtbench train` writes it. A `training.json` beside it says in which track it was
+        trained, which then is the method's.
 
     Raises
     ------
@@ -149,6 +151,11 @@ def load_for(task: Task, spec: str, weights: Path | None = None) -> Method:
     own = {task.tier: {"file": str(weights.resolve()), "sha256": sha256_file(weights)}}
     trained: Any = load_method(spec, weights=own)
     trained.config.pop("tiers", None)  # of what ships
+    named = {task.tier: {**own[task.tier], "file": weights.name}}  # no path of this machine in a result
+    trained.config["parameters"] = {**trained.config["parameters"], "weights": named}
+    about = weights.with_name("training.json")
+    if about.is_file():
+        trained.config["track"] = json.loads(about.read_text(encoding="utf-8"))["track"]
     require_meant_for(trained.name, trained.config, task)
     loaded: Method = trained
     return loaded
@@ -236,9 +243,7 @@ def answers_at(config: Mapping[str, Any], tier: str | None) -> bool:
 
 def require_meant_for(name: str, config: Mapping[str, Any], task: Task) -> None:
     """Refuse a task or tier that a method's `config.yaml` does not name; a method without one may be run on any."""
-    tasks = config.get("tasks")
-    if tasks and task.name not in tasks:
-        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task.name}")
+    require_task(name, config, task)
     if answers_at(config, task.tier):
         return
     tiers = ", ".join(config["tiers"]) or "no tier"
@@ -248,6 +253,13 @@ def require_meant_for(name: str, config: Mapping[str, Any], task: Task) -> None:
             f"{task.tier}, which --weights takes"
         )
     raise InputError(f"{name} answers at {tiers}; it is no method for tier {task.tier}")
+
+
+def require_task(name: str, config: Mapping[str, Any], task: Task) -> None:
+    """Refuse a task that a method's `config.yaml` does not name, at whatever tier."""
+    tasks = config.get("tasks")
+    if tasks and task.name not in tasks:
+        raise InputError(f"{name} answers {', '.join(tasks)}; it is no method for {task.name}")
 
 
 def learns(method: Method, answer: str) -> bool:

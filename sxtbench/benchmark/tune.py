@@ -19,7 +19,7 @@ from sxtbench.benchmark.method import (
     learns,
     load_method,
     predict_sample,
-    require_meant_for,
+    require_task,
 )
 from sxtbench.benchmark.scoring import score_primary
 from sxtbench.benchmark.task import Task, suggestion
@@ -101,7 +101,7 @@ def tune(
     """
     own = baseline_folder(baseline) / "config.yaml"
     config = read_yaml(own)
-    require_meant_for(baseline, config, task)
+    require_task(baseline, config, task)  # constants of a tier are found before a result of it ships
     search: dict[str, list[Any]] = config.get("search") or {}
     if not search:
         raise InputError(f"{own}: has no 'search' with the values to try, so there is nothing to tune")

@@ -19,22 +19,26 @@ def demo(
     Example: `sxtbench demo --out ./sxtbench-demo`
     """
     from sxtbench.benchmark.board import build_board
-    from sxtbench.benchmark.method import list_baselines
+    from sxtbench.benchmark.method import list_baselines, load_for
     from sxtbench.benchmark.run import run
     from sxtbench.benchmark.task import get_task, list_tasks
     from sxtbench.benchmark.wording import mean_and_span
     from sxtbench.files import require_writable
     from sxtbench.metrics import get_metric
 
+    tasks = [get_task(name, "tiny") for name in list_tasks()]
+    methods = {t.name: list_baselines(t.name, t.tier) if everything else t.report.demo for t in tasks}
+    for task in tasks:
+        for baseline in methods[task.name]:
+            load_for(task, baseline)  # what a method lacks is said before minutes are spent
     require_writable(out)
-    for name in list_tasks():
-        task = get_task(name, "tiny")
-        if not (task.report.demo or everything):
+    for task in tasks:
+        if not methods[task.name]:
             continue
         task = task.at(out / "data" / task.dataset_spec.name)
-        console.print(f"{name}, tiny", markup=False)
+        console.print(f"{task.name}, tiny", markup=False)
         ready(task, ["train", "validation", "test", *task.beside("test")])
-        for baseline in list_baselines(name, task.tier) if everything else task.report.demo:
+        for baseline in methods[task.name]:
             result = run(baseline, task, out)
             score = mean_and_span(result.headline, get_metric(result.primary))
             console.print(f"  {baseline:<20} {result.primary} {score}", markup=False, soft_wrap=True)

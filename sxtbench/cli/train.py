@@ -19,7 +19,14 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where weights, log and checkpoint go.")] = Path(
         "sxtbench-training"
     ),
-    track: Annotated[str, typer.Option("--track", help="stream: the simulator; fixed: the train split.")] = "stream",
+    track: Annotated[
+        str | None,
+        typer.Option(
+            "--track",
+            help="stream: the simulator; fixed: the train split. By default that of the baseline.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the stream and of the first weights.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Resume although task or configuration differ.")] = False,
@@ -43,12 +50,15 @@ def train(
 
     Example: `sxtbench train hybrid-unet limited-angle-segmentation --tier tiny --out ./trained`
     """
+    from sxtbench.benchmark.method import baseline_folder
     from sxtbench.benchmark.task import get_task
+    from sxtbench.datasets.recipe import read_yaml
     from sxtbench.errors import InputError
     from sxtbench.hashing import sha256_file
 
     chosen = get_task(task, tier).at(data)
-    path = _config(baseline, config)
+    folder = baseline_folder(baseline)
+    path, track = _config(baseline, folder, config), track or read_yaml(folder / "config.yaml")["track"]
     from sxtbench.learning import load_network, load_training, read_labelled, shifted_examples, stream
     from sxtbench.learning import train as run
 
@@ -67,23 +77,29 @@ def train(
         slabs = stream(chosen, seed=seed, parameters=parameters.stream, track=track).mixed_with(labelled)
         about = {"finetuned_from": sha256_file(finetune), "labels": labels}
     ready(chosen, ["validation", *(["train"] if track == "fixed" else [])])
-    with progress(f"train {baseline}", parameters.steps) as done:
-        made = run(
-            chosen,
-            parameters,
-            out,
-            seed=seed,
-            track=track,
-            workers=workers,
-            devices=devices,
-            nodes=nodes,
-            resume=resume,
-            force=force,
-            network=network,
-            slabs=slabs,
-            about=about,
-            report=done,
-        )
+    try:
+        with progress(f"train {baseline}", parameters.steps) as done:
+            made = run(
+                chosen,
+                parameters,
+                out,
+                seed=seed,
+                track=track,
+                workers=workers,
+                devices=devices,
+                nodes=nodes,
+                resume=resume,
+                force=force,
+                network=network,
+                slabs=slabs,
+                about=about,
+                report=done,
+            )
+    except KeyboardInterrupt:
+        kept = (out / "checkpoint" / "last.ckpt").is_file()
+        then = "add --resume to go on from the last validation" if kept else "nothing is kept before a first validation"
+        typer.echo(f"sxtbench: stopped; {then}", err=True)
+        raise SystemExit(130) from None
     if os.environ.get("LOCAL_RANK", "0") != "0":  # another process of the same training tells
         return
     last = made["history"][-1]
@@ -96,17 +112,15 @@ def train(
     typer.echo(f"score them: sxtbench run {baseline} {task} --tier {tier} --weights {made_of}")
 
 
-def _config(baseline: str, config: str) -> Path:
-    from sxtbench.benchmark.method import baseline_folder
+def _config(baseline: str, folder: Path, config: str) -> Path:
     from sxtbench.errors import InputError
 
     if config.endswith((".yaml", ".yml")):
         return Path(config)
-    folder = baseline_folder(baseline) / "training"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    known = {path.stem: path for path in sorted((folder / "training").glob("*.yaml"))}
     if config not in known:
         raise InputError(f"{baseline} has no training configuration {config!r}; it has {', '.join(known) or 'none'}")
-    return folder / f"{config}.yaml"
+    return known[config]
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from sxtbench.acquisition.series import Exposure, acquire
 from sxtbench.datasets.cube_recipe import CubeRecipe
 from sxtbench.datasets.flat_grid import LAC_STEP_EXPONENT
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
-from sxtbench.datasets.record import Job, Record, series_arrays, series_content
+from sxtbench.datasets.record import Job, Record, exposure_content, series_arrays
 from sxtbench.datasets.simulate import StageTimer
 from sxtbench.datasets.store import Hierarchy, Volume, rounded
 from sxtbench.randomness import generator, stage_key
@@ -91,16 +91,8 @@ def _without_slab(lac: NDArray[np.float32]) -> Scene:
 
 def content(recipe: CubeRecipe, split: str, index: int) -> dict[str, NDArray[np.generic]]:
     """Simulate one specimen and return the arrays that its content hash covers."""
-    return content_of(simulate(recipe, split, index))
-
-
-def content_of(simulation: Simulation) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays that the content hash of a simulation covers."""
-    return {
-        "labels": simulation.specimen.labels,
-        "true_angles_deg": simulation.exposure.true_angles_deg,
-        **series_content({"main": simulation.exposure.series}),
-    }
+    simulation = simulate(recipe, split, index)
+    return exposure_content(simulation.specimen.labels, simulation.exposure)
 
 
 def record(job: Job, timer: StageTimer | None = None) -> Record:
@@ -137,7 +129,7 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
             attributes={"id": job.group},
         ),
         objects=specimen.objects,
-        content=content_of(simulation),
+        content=exposure_content(specimen.labels, exposure),
         preview=volumes["fbp"][recipe.shape[0] // 2],
         row={
             "views": len(exposure.series.angles_deg),

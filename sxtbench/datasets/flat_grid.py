@@ -7,7 +7,7 @@ from sxtbench.acquisition.series import TiltSeries
 from sxtbench.acquisition.tilt import select_range
 from sxtbench.datasets.recipe import FlatGridRecipe, Recipe, ShiftedRecipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
-from sxtbench.datasets.record import Job, Record, series_arrays, series_content
+from sxtbench.datasets.record import Job, Record, exposure_content, series_arrays
 from sxtbench.datasets.simulate import Simulation, StageTimer, simulate
 from sxtbench.datasets.spec import DatasetSpec
 from sxtbench.datasets.store import Hierarchy, Volume, rounded
@@ -19,16 +19,8 @@ LAC_STEP_EXPONENT = 13
 
 def content(recipe: Recipe | ShiftedRecipe, split: str, index: int) -> dict[str, NDArray[np.generic]]:
     """Simulate one specimen and return the arrays that its content hash covers."""
-    return content_of(simulate(recipe, split, index))
-
-
-def content_of(simulation: Simulation) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays that the content hash of a simulation covers."""
-    return {
-        "labels": simulation.specimen.labels,
-        "true_angles_deg": simulation.exposure.true_angles_deg,
-        **series_content({"main": simulation.exposure.series}),
-    }
+    simulation = simulate(recipe, split, index)
+    return exposure_content(simulation.specimen.labels, simulation.exposure)
 
 
 def record(job: Job, timer: StageTimer | None = None) -> Record:
@@ -68,7 +60,7 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
             attributes={"id": job.group, "ice_thickness_um": simulation.ice_thickness_um},
         ),
         objects=specimen.objects,
-        content=content_of(simulation),
+        content=exposure_content(specimen.labels, exposure),
         preview=volumes["fbp"][specimen.labels.shape[0] // 2],
         row={
             "views": len(exposure.series.angles_deg),

@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from sxtbench.acquisition.series import TiltSeries
+from sxtbench.acquisition.series import Exposure, TiltSeries
 from sxtbench.datasets.spec import DatasetSpec, group_id
 from sxtbench.datasets.store import Hierarchy, open_hierarchy, read_array, write_hierarchy, write_table
 from sxtbench.hashing import sha256_arrays, sha256_file
@@ -86,6 +86,15 @@ def series_content(series: Mapping[str, TiltSeries]) -> dict[str, NDArray[Any]]:
         for name, one in series.items()
         for part in SERIES_ARRAYS
         if (array := getattr(one, part)) is not None
+    }
+
+
+def exposure_content(labels: NDArray[np.uint8], exposure: Exposure) -> dict[str, NDArray[Any]]:
+    """Return the arrays that the content hash of a specimen with one tilt series covers."""
+    return {
+        "labels": labels,
+        "true_angles_deg": exposure.true_angles_deg,
+        **series_content({"main": exposure.series}),
     }
 
 

@@ -12,7 +12,7 @@ from sxtbench.labels import BACKGROUND, CYTOPLASM, DROPLET, VACUOLE
 from sxtbench.learning.inference import predict_volume
 from sxtbench.learning.inputs import Scaling, channels
 from sxtbench.learning.postprocess import clean_labels
-from sxtbench.learning.slabs import StreamParameters
+from sxtbench.learning.stream_parameters import StreamParameters
 
 
 def seen(task: Task, parameters: StreamParameters) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sxtbench.datasets.record import Job
 from sxtbench.errors import InputError
 from sxtbench.labels import UNLABELLED
 from sxtbench.learning.inputs import Scaling, normalise
-from sxtbench.learning.slabs import View
+from sxtbench.learning.sources import View
 from sxtbench.learning.user_volumes import read_labels, read_volume
 from sxtbench.metrics.regions import cylinder
 

@@ -1,4 +1,4 @@
-"""The loss of segmentation: focal loss and soft Dice over the labelled voxels."""
+"""The losses: focal loss and soft Dice over the labelled voxels, mean square error of LAC where it is known."""
 
 import torch
 from torch.nn.functional import cross_entropy, one_hot

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ from sxtbench.learning.answers import answer_of, seen
 from sxtbench.learning.inference import is_out_of_memory
 from sxtbench.learning.losses import dice_focal_loss, lac_loss
 from sxtbench.learning.networks import Network, build_network, fast_layout
-from sxtbench.learning.slabs import SlabStream, StreamParameters, batches, stream
+from sxtbench.learning.slabs import SlabStream, batches, stream
+from sxtbench.learning.stream_parameters import StreamParameters
 from sxtbench.learning.weights import save_weights
 
 Report = Callable[[str], None]
@@ -318,6 +320,8 @@ def train(
     ------
     InputError
         For a folder that holds another training, a network that does not fit the task, and when memory runs out.
+    KeyboardInterrupt
+        On Ctrl-C; what stood at the last validation is in `out`.
     """
     identity = {**_identity(task, parameters, seed, track), **(about or {})}
     require_writable(out)
@@ -354,10 +358,12 @@ def train(
         logger=CSVLogger(out, name="", version="log"),
         callbacks=[
             keep,
-            EMAWeightAveraging(decay=parameters.ema_decay),
+            # Statistics of the last step would not fit averaged weights.
+            EMAWeightAveraging(use_buffers=True, decay=parameters.ema_decay),
             ModelCheckpoint(checkpoint.parent, "last", save_on_train_epoch_end=True, enable_version_counter=False),
         ],
     )
+    handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, ckpt_path=checkpoint if resume and checkpoint.is_file() else None)
     except (RuntimeError, MemoryError) as error:
@@ -367,8 +373,9 @@ def train(
             f"out of memory with batch_size {parameters.batch_size}: lower batch_size and raise accumulate by as much, "
             "or lower stream.window or network.features"
         ) from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    except SystemExit:  # what Lightning makes of Ctrl-C, which it ignores from then on
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
     made: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
     return made
 

@@ -1,4 +1,4 @@
-"""Weights of networks: in safetensors files that say which network they belong to, and averaged in training."""
+"""Weights of networks, in safetensors files that say which network they belong to."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path
@@ -29,7 +28,7 @@ def save_weights(path: Path, network: Network, *, metadata: Mapping[str, str], h
     path : Path
         Of the safetensors file.
     network : HybridUNet, UNet2D or UNet3D
-        For the moving average of `ema_model`, its `module`.
+        On any device.
     metadata : mapping of str to str
         Whatever shall travel with the weights: seed, data fingerprint, score.
     half : bool
@@ -102,46 +101,6 @@ def load_network(path: Path, *, sha256: str | None = None) -> tuple[Network, dic
         for name, tensor in _tensors(network).items():
             tensor.copy_(tensors[name])
     return network.eval(), metadata
-
-
-def ema_model(network: nn.Module, decay: float) -> AveragedModel:
-    """Return an exponential moving average of a network, its running statistics included.
-
-    Call `update_parameters(network)` after each step. The first call copies the network, each later one gives
-    `decay * average + (1 - decay) * network`. Statistics of BatchNorm are averaged likewise, so that the average fits
-    its weights in evaluation; counts, which are integers, are copied.
-
-    Parameters
-    ----------
-    network : Module
-        In training; it stays as it is.
-    decay : float
-        From 0 to below 1.
-
-    Returns
-    -------
-    AveragedModel
-        torch's; the averaged network is its `module`, which keeps the `architecture`.
-
-    Raises
-    ------
-    InputError
-        For another decay.
-    """
-    if not 0 <= decay < 1:
-        raise InputError(f"decay is {decay}, expected at least 0 and below 1")
-
-    @torch.no_grad()
-    def average(averages: Any, currents: Any, _: Any) -> None:
-        for old, new in zip(averages, currents, strict=True):
-            if old.is_floating_point():
-                old.lerp_(new, 1 - decay)
-            else:
-                old.copy_(new)
-
-    # use_buffers: by default torch copies the running statistics of the last step, which do not fit averaged weights.
-    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-    return averaged.requires_grad_(False)
 
 
 def _tensors(network: nn.Module) -> dict[str, torch.Tensor]:

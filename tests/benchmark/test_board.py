@@ -387,7 +387,10 @@ def test_a_task_that_does_not_ship_shows_every_metric(tmp_path):
 
 
 def test_the_shipped_results_make_a_board(tmp_path):
-    build_board(content_folder("leaderboard") / "results", tmp_path / "board")
+    """Those of one task and tier; tests/cli builds the whole board."""
+    for name in ("results", "previews"):
+        shutil.copytree(content_folder("leaderboard") / name / TASK / "small", tmp_path / name / TASK / "small")
+    build_board(tmp_path / "results", tmp_path / "board")
     html = (tmp_path / "board" / f"{TASK}-small.html").read_text()
     assert 'class="verdict better" title="gradient-boosting is better than fbp-otsu.' in html
 

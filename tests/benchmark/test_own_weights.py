@@ -34,9 +34,17 @@ def test_own_weights_answer_and_other_ones_answer_anew(mini: Task, tmp_path: Pat
         method = load_for(mini, "hybrid-unet", saved(tmp_path, seed))
         statement = json.loads(predict(method, mini, out).read_text())
         assert statement["resumed"] is False  # answers of the first weights were not kept for the second
-        assert statement["method"]["parameters"]["weights"]["tiny"]["file"].endswith(f"{seed}.safetensors")
+        assert statement["method"]["parameters"]["weights"]["tiny"]["file"] == f"{seed}.safetensors"
+        assert statement["method"]["track"] == "stream"
         found.append(np.load(out / "test-00000.npy"))
     assert (found[0] != found[1]).any()
+
+
+def test_the_track_is_that_of_the_training(mini: Task, tmp_path: Path) -> None:
+    (tmp_path / "training.json").write_text(json.dumps({"track": "fixed"}))
+    method = load_for(mini, "hybrid-unet", saved(tmp_path, 1))
+    statement = json.loads(predict(method, mini, tmp_path / "answers").read_text())
+    assert statement["method"]["track"] == "fixed"
 
 
 def test_weights_that_cannot_be_used(mini: Task, tmp_path: Path) -> None:

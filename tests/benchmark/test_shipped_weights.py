@@ -1,4 +1,4 @@
-"""Weights that ship: small, whole, and beside the statement of how they were made."""
+"""Weights that ship: small, whole, made by the committed training, and beside the statement of how they were made."""
 
 import json
 
@@ -28,6 +28,16 @@ def test_each_tier_has_its_weights_and_how_they_were_made(name: str) -> None:
         (task,) = config["tasks"]
         assert (made["task"], made["tier"], made["track"]) == (task, tier, config["track"])
         assert made["recipe_hash"] == get_task(task, tier).dataset_spec.recipe.hash
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name != "wedge-filling"])  # which has a train.py instead
+def test_weights_are_those_of_the_committed_configuration(name: str) -> None:
+    training = pytest.importorskip("sxtbench.learning.training")
+    folder = baseline_folder(name)
+    for tier, chosen in CONFIGS[name]["parameters"]["weights"].items():
+        made = json.loads((folder / chosen["file"]).with_suffix(".json").read_text())["parameters"]
+        configured = training.load_training(folder / "training" / "cpu.yaml", tier)
+        assert training.TrainingParameters.model_validate(made) == configured
 
 
 def test_all_weights_together_are_small() -> None:

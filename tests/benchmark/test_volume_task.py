@@ -1,5 +1,6 @@
 """The reconstruction task: on the data of the segmentation task, controls, baselines, columns, tuning."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 import yaml
 
 import sxtbench as sb
+from sxtbench.benchmark import tune as tuning
 from sxtbench.benchmark.controls import Trivial
 from sxtbench.benchmark.evaluate import evaluate
 from sxtbench.benchmark.method import list_baselines, load_method
+from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.run import RunFolder
 from sxtbench.benchmark.scoring import score_sample
 from sxtbench.benchmark.task import Task, get_task
@@ -26,6 +29,19 @@ class Half:
 
     def predict(self, sample: Any) -> Any:
         return sample.reconstructions["fbp"] / 2
+
+
+@pytest.fixture(scope="module")
+def half(mini_volume: Task) -> Result:
+    return sb.evaluate(Half(), mini_volume)
+
+
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `tune` try few values of two constants of cgne."""
+    config = tuning.read_yaml(tuning.baseline_folder("cgne") / "config.yaml")
+    config["search"] = {"iterations": [5, 14], "depth_um": [5.0, 7.0]}
+    monkeypatch.setattr(tuning, "read_yaml", lambda path: copy.deepcopy(config))
 
 
 @pytest.mark.parametrize("tier", ["tiny", "small", "full"])
@@ -81,15 +97,14 @@ def test_a_method_does_not_see_the_scored_region(mini_volume: Task) -> None:
         _ = sample.targets
 
 
-def test_scores_are_of_the_answer_as_it_is(mini_volume: Task) -> None:
-    result = evaluate(Half(), mini_volume)
+def test_scores_are_of_the_answer_as_it_is(mini_volume: Task, half: Result) -> None:
     sample = mini_volume.dataset("test", targets=True)[0]
     expected = psnr_lac(
         sample.reconstructions["fbp"] / 2, sample.targets["lac"], sample.targets[mini_volume.protocol.region]
     )
-    rows = [r for r in result.rows if r.sample == sample.id and r.metric == "psnr_lac@1"]
+    rows = [r for r in half.rows if r.sample == sample.id and r.metric == "psnr_lac@1"]
     assert rows[0].value == pytest.approx(expected)
-    affine = [r for r in result.rows if r.sample == sample.id and r.metric == "psnr_affine@1"]
+    affine = [r for r in half.rows if r.sample == sample.id and r.metric == "psnr_affine@1"]
     assert affine[0].value > rows[0].value
 
 
@@ -115,6 +130,7 @@ def test_answers_of_labels_are_refused(mini_volume: Task) -> None:
         evaluate(Labels(), mini_volume)
 
 
+@pytest.mark.usefixtures("short_search")
 def test_tuning_writes_what_differs_at_a_level(mini_volume: Task, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     lines: list[str] = []
@@ -130,6 +146,7 @@ def test_tuning_writes_what_differs_at_a_level(mini_volume: Task, tmp_path: Path
     assert len(lines) == sum(entry.tried for entry in found)
 
 
+@pytest.mark.usefixtures("short_search")
 def test_tuning_at_one_level(mini_volume: Task, tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     found = tune("cgne", mini_volume, levels=["photons=0.25"], only=["iterations"], rounds=1, config_path=path)
@@ -138,6 +155,7 @@ def test_tuning_at_one_level(mini_volume: Task, tmp_path: Path) -> None:
         tune("cgne", mini_volume, levels=["photons=0.2"], config_path=path)
 
 
+@pytest.mark.usefixtures("short_search")
 def test_tuning_one_constant_leaves_the_others(mini_volume: Task, tmp_path: Path) -> None:
     [found] = tune("cgne", mini_volume, only=["iterations"], rounds=1, config_path=tmp_path / "c.yaml")
     own = load_method("cgne").config["parameters"]["tiers"]["tiny"]  # type: ignore[attr-defined]
@@ -148,11 +166,10 @@ def test_tuning_one_constant_leaves_the_others(mini_volume: Task, tmp_path: Path
         tune("cgne", mini_volume, only=["iteration"])
 
 
-def test_public_api(mini_volume: Task) -> None:
-    result = sb.evaluate(Half(), mini_volume)
-    frame = result.to_frame()
+def test_public_api(half: Result) -> None:
+    frame = half.to_frame()
     assert set(frame.query("metric == 'lac_bias@1'")["class"]) == {0, 1, 2, 3}
-    assert list(result.curve("psnr_lac@1", "tilt_range_deg").levels) == [140, 120, 100, 80]
+    assert list(half.curve("psnr_lac@1", "tilt_range_deg").levels) == [140, 120, 100, 80]
 
 
 def test_two_tasks_of_one_dataset_keep_their_answers_apart(mini: Task, mini_volume: Task, tmp_path: Path) -> None:

@@ -87,6 +87,18 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert list(here.iterdir()) == []
 
 
+def test_a_demo_without_torch_is_one_early_line(here: Path, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
+    search = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "sxtbench", "demo", "--out", "demo"]
+    environment = {**os.environ, "PYTHONPATH": search}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sxtbench: sxtbench.learning.answer_of needs torch: pip install 'sxtbench[learn]'")
+    assert list(here.iterdir()) == []
+
+
 def test_every_verb_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     for words in "demo tasks baselines info show generate verify run predict score tune compare quantify".split():
         assert call(words, "--help") == 0

@@ -95,7 +95,8 @@ def test_training_slabs_never_touch_it(
     drawn_from: set[tuple[str, int]], mini: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch", exc_type=ImportError)
-    from sxtbench.learning.slabs import StreamParameters, stream
+    from sxtbench.learning.slabs import stream
+    from sxtbench.learning.stream_parameters import StreamParameters
 
     task = mini_shifted_task().at(mini.data)
     parameters = StreamParameters(slices=3, slabs_per_specimen=2, specimens_per_block=1)

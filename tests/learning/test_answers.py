@@ -17,7 +17,8 @@ from sxtbench.learning import answer_of, build_network, clean_labels, save_weigh
 from sxtbench.learning.answers import seen  # noqa: E402
 from sxtbench.learning.inputs import channels  # noqa: E402
 from sxtbench.learning.networks import HybridUNet  # noqa: E402
-from sxtbench.learning.slabs import StreamParameters, stream  # noqa: E402
+from sxtbench.learning.slabs import stream  # noqa: E402
+from sxtbench.learning.stream_parameters import StreamParameters  # noqa: E402
 from sxtbench.learning.training import load_training  # noqa: E402
 
 YEAST = (0, 1, 2, 3)

@@ -11,7 +11,8 @@ from sxtbench.learning.user_volumes import write_labels
 pytest.importorskip("torch")
 
 from sxtbench.learning.labelled import read_labelled, shifted_examples, sparse
-from sxtbench.learning.slabs import StreamParameters, stream
+from sxtbench.learning.slabs import stream
+from sxtbench.learning.stream_parameters import StreamParameters
 
 SMALL = StreamParameters(slices=3, window=16, slabs_per_specimen=60, specimens_per_block=1)
 

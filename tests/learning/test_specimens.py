@@ -4,20 +4,33 @@ import numpy as np
 import pytest
 from mini_tasks import mini_organelle_task, mini_pair_task, mini_shifted_task, mini_task
 
-from sxtbench.datasets.simulate import simulate
+from sxtbench.datasets.simulate import Simulation, simulate
 from sxtbench.errors import InputError
-from sxtbench.learning.specimens import TurnedSpecimens, without_artefacts
+from sxtbench.learning.specimens import Turned, TurnedSpecimens, without_artefacts
+
+RECIPE = mini_task().dataset_spec.recipe
 
 
-def test_a_clean_recipe_leaves_noise_and_wedge_alone():
-    recipe = mini_task().dataset_spec.recipe
-    plain, clean = (simulate(chosen, "train", 7) for chosen in (recipe, without_artefacts(recipe)))
+@pytest.fixture(scope="module")
+def plain() -> Simulation:
+    return simulate(RECIPE, "train", 7)
+
+
+@pytest.fixture(scope="module")
+def turns() -> list[Turned]:
+    """One specimen along each of its axes, one turn after the other."""
+    turned = TurnedSpecimens(RECIPE)
+    return [turned(6, 6 + turn, turn) for turn in range(3)]
+
+
+def test_a_clean_recipe_leaves_noise_and_wedge_alone(plain):
+    clean = simulate(without_artefacts(RECIPE), "train", 7)
     assert any(mask.any() for mask in plain.artefacts.values())
     assert not any(mask.any() for mask in clean.artefacts.values())
     assert np.array_equal(plain.specimen.labels, clean.specimen.labels)
     angles = clean.exposure.series.angles_deg
     assert np.array_equal(angles, clean.exposure.true_angles_deg)
-    assert np.allclose(np.diff(angles), recipe.acquisition.tilt.step_deg)
+    assert np.allclose(np.diff(angles), RECIPE.acquisition.tilt.step_deg)
     assert (angles[0], angles[-1]) == (-70, 70)
     assert len(plain.exposure.series.angles_deg) == round(0.8 * len(angles))
     counts, expected = (
@@ -37,17 +50,15 @@ def test_other_families_are_cleaned_too():
         without_artefacts(mini_pair_task("interior-reconstruction").dataset_spec.recipe)
 
 
-def test_the_first_turn_is_the_specimen_as_it_is_stored():
-    recipe = mini_task().dataset_spec.recipe
-    stored, made = simulate(recipe, "train", 7), TurnedSpecimens(recipe)(7, 7, 0)
-    assert np.array_equal(made.labels, stored.specimen.labels)
-    assert np.array_equal(made.lac, stored.lac)
-    assert np.array_equal(made.exposure.series.counts, stored.exposure.series.counts)
+def test_the_first_turn_is_the_specimen_as_it_is_stored(plain):
+    made = TurnedSpecimens(RECIPE)(7, 7, 0)
+    assert np.array_equal(made.labels, plain.specimen.labels)
+    assert np.array_equal(made.lac, plain.lac)
+    assert np.array_equal(made.exposure.series.counts, plain.exposure.series.counts)
 
 
-def test_each_turn_images_the_same_specimen_along_another_axis():
-    turned = TurnedSpecimens(mini_task().dataset_spec.recipe)
-    upright, *others = (turned(6, 6 + turn, turn) for turn in range(3))
+def test_each_turn_images_the_same_specimen_along_another_axis(turns):
+    upright, *others = turns
     axes = [(1, 2, 0), (2, 0, 1)]
     for other, order in zip(others, axes, strict=True):
         assert np.array_equal(other.labels, upright.labels.transpose(order))
@@ -61,12 +72,8 @@ def test_each_turn_images_the_same_specimen_along_another_axis():
     assert len(set(centres)) == 3  # acquisitions of their own
 
 
-def test_turns_do_not_disturb_each_other():
-    recipe = mini_task().dataset_spec.recipe
-    turned = TurnedSpecimens(recipe)
-    turned(6, 6, 0)
-    after = turned(6, 8, 2)
-    alone = TurnedSpecimens(recipe)(6, 8, 2)
+def test_turns_do_not_disturb_each_other(turns):
+    after, alone = turns[2], TurnedSpecimens(RECIPE)(6, 8, 2)
     assert np.array_equal(after.exposure.series.counts, alone.exposure.series.counts)
     assert np.array_equal(after.lac, alone.lac)
 

@@ -1,8 +1,10 @@
 """Training: what is kept, how it goes on, what stops it."""
 
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from sxtbench.learning import load_network  # noqa: E402
 from sxtbench.learning.augment import AugmentParameters  # noqa: E402
-from sxtbench.learning.slabs import StreamParameters  # noqa: E402
+from sxtbench.learning.stream_parameters import StreamParameters  # noqa: E402
 from sxtbench.learning.training import TrainingParameters, load_training, train  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's own
@@ -31,6 +33,7 @@ SMALL = TrainingParameters(
     ema_decay=0.5,
     validate_every=4,
     validation_specimens=1,
+    patience=1,
 )
 
 
@@ -66,25 +69,21 @@ def test_training_keeps_weights_log_and_statement(mini, trained):
 
 
 def test_a_resumed_training_ends_at_the_same_numbers(mini, trained, tmp_path):
-    half = SMALL.model_copy(update={"patience": 1})
-    whole = tmp_path / "whole"
-    train(mini, half, whole, workers=0)
+    whole, *_ = trained
 
-    class Stopped(Exception):
-        pass
-
-    told = []
+    told, handler = [], signal.getsignal(signal.SIGINT)
 
     def stop(line):
         told.append(line)
         if len(told) == 6:  # in the second epoch: the first is what the checkpoint holds
-            raise Stopped
+            raise KeyboardInterrupt
 
     cut = tmp_path / "cut"
-    with pytest.raises(Stopped):
-        train(mini, half, cut, workers=0, report=stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(mini, SMALL, cut, workers=0, report=stop)
+    assert signal.getsignal(signal.SIGINT) is handler
     assert [step for step, *_ in metrics(cut)] == [4]
-    train(mini, half, cut, workers=0, resume=True)
+    train(mini, SMALL, cut, workers=0, resume=True)
     assert metrics(cut) == metrics(whole)
     for name, tensor in weights(whole).items():
         assert torch.equal(tensor, weights(cut)[name]), name
@@ -98,6 +97,28 @@ def test_the_trained_weights_answer_as_a_method(mini, trained):
     answer = method.predict(sample)
     assert (answer.shape, answer.dtype) == (sample.shape, np.uint8)
     assert np.isin(answer, (0, 1, 2, 3)).all()
+
+
+def test_running_statistics_are_averaged_with_the_weights(mini, tmp_path):
+    def written(decay):
+        """Return the statistics that stand in the file after each of two steps."""
+        out, found = tmp_path / str(decay), []
+
+        def look(_line=""):
+            if (out / "weights.safetensors").is_file():
+                found.append({name: tensor for name, tensor in weights(out).items() if "running" in name})
+
+        changed = SMALL.model_copy(update={"steps": 2, "validate_every": 1, "keep": "last", "ema_decay": decay})
+        train(mini, changed, out, workers=0, report=look)
+        look()
+        return found
+
+    (first, second), (start, averaged) = written(0.0), written(0.9)
+    assert first
+    assert all(torch.equal(tensor, start[name]) for name, tensor in first.items())
+    for name, tensor in averaged.items():
+        assert not torch.allclose(first[name], second[name], rtol=1e-3), name
+        assert torch.allclose(tensor, 0.9 * first[name] + 0.1 * second[name], rtol=1e-5, atol=1e-7), name
 
 
 def test_what_a_folder_holds_is_not_overwritten(mini, trained, tmp_path):
@@ -125,14 +146,25 @@ def test_running_out_of_memory_says_what_to_lower(mini, tmp_path, monkeypatch):
         train(mini, SMALL, tmp_path, workers=0)
 
 
+WITH_THE_MINI_TASK = """
+import sys
+sys.path.insert(0, {tests!r})
+from mini_tasks import mini_task
+from sxtbench.benchmark import task
+task.get_task = lambda *_: mini_task()
+from sxtbench.cli import main
+main()
+"""
+
+
 def test_two_processes_share_the_stream(mini, tmp_path):
     """Lightning's DDP as the command line starts it: each process sees blocks of its own, one writes."""
-    path, out = tmp_path / "config.yaml", tmp_path / "out"
+    script, path, out = tmp_path / "mini.py", tmp_path / "config.yaml", tmp_path / "out"
+    script.write_text(WITH_THE_MINI_TASK.format(tests=str(Path(__file__).parents[1])))
     path.write_text(json.dumps(SMALL.model_copy(update={"steps": 4}).model_dump(mode="json")))
-    command = [sys.executable, "-m", "sxtbench", "train", "hybrid-unet", "limited-angle-segmentation", "--devices", "2"]
-    done = subprocess.run(
-        [*command, "--config", str(path), "--out", str(out), "--workers", "0"], capture_output=True, text=True
-    )
+    command = [sys.executable, script, "train", "hybrid-unet", "limited-angle-segmentation", "--devices", "2"]
+    command += ["--data", mini.data, "--config", path, "--out", out, "--workers", "0"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     made = json.loads((out / "training.json").read_text())
     assert [row["step"] for row in made["history"]] == [4]

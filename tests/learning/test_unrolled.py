@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from sxtbench.learning import build_network, export_onnx, load_network, save_weights, stream, train  # noqa: E402
 from sxtbench.learning.answers import answer_of, seen  # noqa: E402
 from sxtbench.learning.inputs import NO_VIEW, channels, sinogram  # noqa: E402
-from sxtbench.learning.slabs import StreamParameters  # noqa: E402
+from sxtbench.learning.stream_parameters import StreamParameters  # noqa: E402
 from sxtbench.learning.training import TrainingParameters  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's own

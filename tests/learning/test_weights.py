@@ -1,4 +1,4 @@
-"""Weights: round trips, files that are refused, moving averages."""
+"""Weights: round trips, and files that are refused."""
 
 import json
 import pickle
@@ -14,7 +14,7 @@ from torch import nn
 from sxtbench.errors import InputError
 from sxtbench.hashing import canonical_json, sha256_file
 from sxtbench.learning.networks import HybridUNet, UNet2D, UNet3D, fast_layout
-from sxtbench.learning.weights import ema_model, load_network, save_weights
+from sxtbench.learning.weights import load_network, save_weights
 
 
 def trained(kind: Any = HybridUNet, **settings: Any) -> Any:
@@ -190,50 +190,3 @@ def test_a_header_that_is_no_json(tmp_path: Path):
         save_file({"a": torch.zeros(1)}, tmp_path / "w", header)
         with pytest.raises(InputError, match="says nothing of its architecture"):
             load_network(tmp_path / "w")
-
-
-def test_the_moving_average_is_that_of_weights_and_statistics():
-    network = trained()
-    average, by_hand = ema_model(network, 0.9), None
-    steps = torch.optim.SGD(network.parameters(), lr=0.1)
-    for _ in range(4):
-        steps.zero_grad()
-        network(1 + torch.randn(2, 1, 7, 16, 16)).square().mean().backward()
-        steps.step()
-        average.update_parameters(network)
-        now = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        by_hand = by_hand or now
-        for name, tensor in now.items():
-            if tensor.is_floating_point():
-                now[name] = 0.9 * by_hand[name] + 0.1 * tensor
-        by_hand = now
-    expected = trained()
-    expected.load_state_dict(by_hand)
-    found = average.module.state_dict()
-    moved = [
-        name for name in found if "running" in name and not torch.allclose(found[name], network.state_dict()[name])
-    ]
-    assert moved
-    for name, tensor in by_hand.items():
-        assert torch.allclose(found[name].to(tensor.dtype), tensor, atol=1e-6), name
-    counts = [tensor for name, tensor in found.items() if "num_batches" in name]
-    assert {int(count) for count in counts} == {6}
-    assert torch.allclose(answers(average.module), answers(expected), atol=1e-5)
-    assert not torch.allclose(answers(average.module), answers(network), atol=1e-3)
-
-
-def test_the_average_is_saved_like_a_network(tmp_path: Path):
-    network = trained()
-    average = ema_model(network, 0.999)
-    assert all(not p.requires_grad for p in average.parameters())
-    assert all(p.requires_grad for p in network.parameters())
-    average.update_parameters(network)
-    save_weights(tmp_path / "w", average.module, metadata={})
-    found, _ = load_network(tmp_path / "w")
-    assert torch.equal(answers(found), answers(network))
-
-
-def test_decays_that_are_none():
-    for decay in (1.0, -0.1, float("nan")):
-        with pytest.raises(InputError, match=r"decay is .*, expected at least 0 and below 1"):
-            ema_model(nn.Linear(2, 2), decay)
