@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sxtbench.errors import InputError
 from sxtbench.labels import BACKGROUND, CYTOPLASM, GLASS
 from sxtbench.metrics.fidelity import lac_bias
+from sxtbench.metrics.probe import TransferProbe
 from sxtbench.metrics.regions import cylinder, dilated
 from sxtbench.metrics.resolution import TransferCurve, correlation_curve, transfer_curve
 from sxtbench.metrics.shells import shell_sums, softened
@@ -96,12 +97,12 @@ class LowPassFamily:
         resolution_nm : float, nm
             `r` of an answer; infinite where it shows nothing of the truth.
         """
-        # where the resolution stands still, the widest Gaussian that has it
-        at = np.asarray(self.resolution_nm) + 1e-9 * np.arange(len(self.resolution_nm))
+        # where noise makes the resolution stand still, the widest Gaussian that has it
+        at = np.asarray(self.resolution_nm) * (1 - 1e-9 * np.arange(len(self.resolution_nm))[::-1])
         sigma = float(np.interp(resolution_nm, at, self.sigma_px))
         logarithms = np.log(np.maximum(self.cnr, 1e-12))
         cnr = np.exp([np.interp(sigma, self.sigma_px, column) for column in logarithms.T])
-        slack = 1e-6 * at[0]
+        slack = 1e-3 * at[0]  # a reconstruction may have been rounded
         outside = not at[0] - slack <= resolution_nm <= at[-1] + slack
         return cnr, sigma, outside
 
@@ -170,13 +171,18 @@ def cnr(pred: ArrayLike, truth: ArrayLike, first: ArrayLike, second: ArrayLike) 
     2.0
     """
     answer, reference = _volumes(pred, truth)
+    return _ratio([(answer[part], reference[part]) for part in (np.asarray(first), np.asarray(second))])
+
+
+def _ratio(regions: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]) -> float:
+    """CNR of two regions from the values of answer and truth in each."""
     means, squares = [], 0.0
-    for region in (np.asarray(first), np.asarray(second)):
-        if not region.any():
+    for answer, truth in regions:
+        if not answer.size:
             return math.nan
-        values = answer[region].astype(np.float64)
+        values = answer.astype(np.float64)
         means.append(values.mean())
-        squares += float((values - reference[region]).var())
+        squares += float((values - truth).var())
     return float(abs(means[0] - means[1]) / max(math.sqrt(squares / 2), LEAST_SD))
 
 
@@ -230,13 +236,17 @@ def half_transfer_nm(curve: TransferCurve, voxel_size_nm: float) -> float:
     Returns
     -------
     float
-        nm; two voxels where the transfer does not fall that far, infinite where the answer shows nothing of the truth.
+        nm; infinite where the answer shows nothing of the truth. Where the transfer is still h > 1/2 at the Nyquist
+        frequency it is two voxels times 3/2 - h, so that it goes on falling as answers get sharper.
     """
     normalised = curve.normalised()
     if not np.isfinite(normalised).any():
         return math.inf
     found = curve.resolution_nm()
-    return 2 * voxel_size_nm if found is None else found
+    if found is not None:
+        return found
+    at_nyquist = float(normalised[np.isfinite(normalised)][-1])
+    return 2 * voxel_size_nm * max(1.5 - at_nyquist, 0.0)
 
 
 def low_pass_family(
@@ -272,13 +282,15 @@ def low_pass_family(
         Its resolutions are the running maximum, so that noise cannot make a wider Gaussian sharper.
     """
     sigmas = np.arange(round(min(truth.shape) / _WIDEST / SIGMA_STEP) + 1) * SIGMA_STEP
-    pairs = [regions.pair(name) for name in interfaces]
+    pairs = [tuple(np.flatnonzero(part) for part in regions.pair(name)) for name in interfaces]
+    reference = truth.reshape(-1)
+    probe = TransferProbe(truth, weight, voxel_size_nm=voxel_size_nm, angles_deg=angles_deg)
     resolution, ratios = [], []
     for sigma in sigmas:
         smooth = gaussian_low_pass(reconstruction, float(sigma))
-        sums = shell_sums(smooth, truth, weight, angles_deg)
-        resolution.append(half_transfer_nm(transfer_curve(sums, voxel_size_nm), voxel_size_nm))
-        ratios.append([cnr(smooth, truth, *pair) for pair in pairs])
+        resolution.append(half_transfer_nm(probe(smooth), voxel_size_nm))
+        flat = smooth.reshape(-1)
+        ratios.append([_ratio([(flat[part], reference[part]) for part in pair]) for pair in pairs])
     return LowPassFamily(
         sigma_px=sigmas,
         resolution_nm=np.maximum.accumulate(resolution),
