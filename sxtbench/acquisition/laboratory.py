@@ -58,8 +58,8 @@ class PhaseParameters(Parameters):
         Examples
         --------
         >>> p = PhaseParameters(ice_lac_per_um=0.112, ice_delta_over_beta=25.9, matter_delta_over_beta=1.8)
-        >>> p.phase_lac(np.float32([0, 0.112, 0.312])).round(3).tolist()
-        [0.0, 2.901, 3.261]
+        >>> p.phase_lac(np.float32([0, 0.112, 0.312])).round(3)
+        array([0.   , 2.901, 3.261], dtype=float32)
         """
         ice = np.minimum(lac, np.float32(self.ice_lac_per_um))
         return np.asarray(

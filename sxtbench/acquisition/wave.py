@@ -49,7 +49,7 @@ def defocused_otf(
     >>> defocused_otf([0, 1 / 60, 1 / 30], defocus_nm=0, **lens).round(4).tolist()
     [1.0, 0.391, 0.0]
     >>> defocused_otf([1 / 120, 1 / 60], defocus_nm=1500, **lens).round(3).tolist()
-    [0.196, 0.043]
+    [0.299, 0.073]
     """
     frequency = np.abs(np.asarray(frequency_per_nm, np.float64))
     aperture, wavelength = numerical_aperture(energy_ev, outer_zone_width_nm), wavelength_nm(energy_ev)
