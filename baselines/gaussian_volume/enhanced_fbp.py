@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, estimate_sigma
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from sxtbench.benchmark.constants import constants_for
 from sxtbench.enhancement import material, paganin, unsharp_mask
@@ -44,17 +44,9 @@ def _paganin_unsharp(sample: Any, *, distance_um: float, sigma_px: float, amount
     return unsharp_mask(_paganin(sample, distance_um=distance_um), sigma_px=sigma_px, amount=amount)
 
 
-def _non_local(sample: Any, *, strength: float, patch_size: int, patch_distance: int) -> Volume:
+def _non_local(sample: Any, *, h_per_um: float, patch_size: int, patch_distance: int) -> Volume:
     volume = sample.reconstructions["fbp"]
-    noise = float(estimate_sigma(volume))
-    return denoise_nl_means(
-        volume,
-        h=strength * noise,
-        sigma=noise,
-        patch_size=patch_size,
-        patch_distance=patch_distance,
-        fast_mode=True,
-    )
+    return denoise_nl_means(volume, h=h_per_um, patch_size=patch_size, patch_distance=patch_distance, fast_mode=True)
 
 
 def _total_variation(sample: Any, *, weight: float, iterations: int) -> Volume:

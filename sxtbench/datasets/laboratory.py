@@ -24,7 +24,6 @@ from sxtbench.geometry import VolumeGrid
 from sxtbench.labels import GLASS
 from sxtbench.metrics.contrast import contrast_regions, family_arrays, low_pass_family
 from sxtbench.metrics.regions import cell_halo, dilated
-from sxtbench.metrics.shells import softened
 from sxtbench.randomness import generator, stage_key
 from sxtbench.reconstruction import fbp
 from sxtbench.specimens.capillary import disc_share
@@ -168,7 +167,7 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
                 fbp(one.projections, one.geometry, volume_shape=shape),
                 truth,
                 regions,
-                softened(halo),
+                halo,
                 regions.present(part.contrast.interfaces, part.contrast.least_voxels),
                 voxel_size_nm=voxel_size_nm,
                 angles_deg=one.angles_deg,

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.errors import InputError
 from sxtbench.labels import BACKGROUND, CYTOPLASM, GLASS
-from sxtbench.metrics.fidelity import lac_bias
+from sxtbench.metrics.fidelity import lac_bias, lac_regression
 from sxtbench.metrics.probe import TransferProbe
 from sxtbench.metrics.regions import cylinder, dilated
 from sxtbench.metrics.resolution import TransferCurve, correlation_curve, transfer_curve
@@ -145,11 +145,12 @@ def contrast_regions(
     )
 
 
-def cnr(pred: ArrayLike, truth: ArrayLike, first: ArrayLike, second: ArrayLike) -> float:
+def cnr(pred: ArrayLike, truth: ArrayLike, first: ArrayLike, second: ArrayLike, *, slope: float = 1.0) -> float:
     """Contrast-to-noise ratio between two regions; noise is the standard deviation of the error in each.
 
     `|mean_a - mean_b| / max(sqrt((s_a^2 + s_b^2) / 2), 0.005)`, s the standard deviation of answer less truth, so that
-    the specimen's own texture is no noise.
+    the specimen's own texture is no noise. With a slope, the answer is divided by it first: a gain alone changes nothing
+    then, where without one it would restore part of the texture that a blur took away.
 
     Parameters
     ----------
@@ -157,11 +158,13 @@ def cnr(pred: ArrayLike, truth: ArrayLike, first: ArrayLike, second: ArrayLike) 
         Answer and truth.
     first, second : ndarray, shape (z, y, x), bool
         Regions.
+    slope : float
+        Of the regression of the answer on the truth.
 
     Returns
     -------
     float
-        NaN where a region is empty.
+        NaN where a region is empty; 0 where the slope is not positive.
 
     Examples
     --------
@@ -171,16 +174,18 @@ def cnr(pred: ArrayLike, truth: ArrayLike, first: ArrayLike, second: ArrayLike) 
     2.0
     """
     answer, reference = _volumes(pred, truth)
-    return _ratio([(answer[part], reference[part]) for part in (np.asarray(first), np.asarray(second))])
+    return _ratio([(answer[part], reference[part]) for part in (np.asarray(first), np.asarray(second))], slope)
 
 
-def _ratio(regions: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]) -> float:
+def _ratio(regions: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]], slope: float) -> float:
     """CNR of two regions from the values of answer and truth in each."""
     means, squares = [], 0.0
     for answer, truth in regions:
         if not answer.size:
             return math.nan
-        values = answer.astype(np.float64)
+        if not slope > 0:
+            return 0.0
+        values = answer.astype(np.float64) / slope
         means.append(values.mean())
         squares += float((values - truth).var())
     return float(abs(means[0] - means[1]) / max(math.sqrt(squares / 2), LEAST_SD))
@@ -253,7 +258,7 @@ def low_pass_family(
     reconstruction: NDArray[np.float32],
     truth: NDArray[np.float32],
     regions: ContrastRegions,
-    weight: NDArray[np.float32],
+    region: NDArray[np.bool_],
     interfaces: Sequence[int],
     *,
     voxel_size_nm: float,
@@ -267,8 +272,8 @@ def low_pass_family(
         Ram-Lak FBP and scene.
     regions : ContrastRegions
         Where.
-    weight : ndarray, shape (z, y, x), float32
-        Softened mask of the transfer.
+    region : ndarray, shape (z, y, x), bool
+        Where transfer and slope are measured, such as `cell_halo`.
     interfaces : sequence of int
         Those that are measured.
     voxel_size_nm : float
@@ -284,13 +289,15 @@ def low_pass_family(
     sigmas = np.arange(round(min(truth.shape) / _WIDEST / SIGMA_STEP) + 1) * SIGMA_STEP
     pairs = [tuple(np.flatnonzero(part) for part in regions.pair(name)) for name in interfaces]
     reference = truth.reshape(-1)
+    inside, weight = np.flatnonzero(region), softened(region)
     probe = TransferProbe(truth, weight, voxel_size_nm=voxel_size_nm, angles_deg=angles_deg)
     resolution, ratios = [], []
     for sigma in sigmas:
         smooth = gaussian_low_pass(reconstruction, float(sigma))
         resolution.append(half_transfer_nm(probe(smooth), voxel_size_nm))
         flat = smooth.reshape(-1)
-        ratios.append([_ratio([(flat[part], reference[part]) for part in pair]) for pair in pairs])
+        slope = lac_regression(flat[inside], reference[inside])[0]
+        ratios.append([_ratio([(flat[part], reference[part]) for part in pair], slope) for pair in pairs])
     return LowPassFamily(
         sigma_px=sigmas,
         resolution_nm=np.maximum.accumulate(resolution),
@@ -364,7 +371,8 @@ def score_contrast(
     transfer = transfer_curve(sums, voxel_size_nm)
     mtf50, information = transfer.resolution_nm(), correlation_curve(sums, voxel_size_nm, cone="in").resolution_nm()
     matched, sigma, outside = family.matched(half_transfer_nm(transfer, voxel_size_nm))
-    ratios = {name: cnr(answer, reference, *regions.pair(name)) for name in family.interfaces}
+    slope = lac_regression(answer, reference, inside)[0]
+    ratios = {name: cnr(answer, reference, *regions.pair(name), slope=slope) for name in family.interfaces}
     overlaps = {name: gcnr(answer, *regions.pair(name)) for name in family.interfaces}
     of_labels = [name for name in family.interfaces if name != CELL]
     bias = lac_bias(answer, reference, labels, mask=inside, classes=[BACKGROUND, CYTOPLASM, *of_labels])
