@@ -2,8 +2,8 @@
 
 Run: python benchmarks/contrast_score.py [--side 256]
 
-The low-passes that a gain is measured by are made with the dataset, not when an answer is scored; so their time is printed
-apart, and so is the segmentation behind `downstream_iou@1`, which is a baseline's time and not the metric's.
+The low-passes that a gain is measured by are made with the dataset, not when an answer is scored; their time is printed
+apart. So is that of the segmentation behind `downstream_iou@1`, which is a baseline's and not the metric's.
 """
 
 import argparse
@@ -51,14 +51,19 @@ def main() -> None:
         "regions (with the dataset)",
         lambda: contrast_regions(labels, np.ones(labels.shape, bool), voxel_size_nm=VOXEL, erosion_voxels=2),
     )
-    probe = timed("truth's spectrum (with the dataset)", lambda: TransferProbe(truth, softened(region), voxel_size_nm=VOXEL, angles_deg=ANGLES))
+    probe = timed(
+        "truth's spectrum (with the dataset)",
+        lambda: TransferProbe(truth, softened(region), voxel_size_nm=VOXEL, angles_deg=ANGLES),
+    )
     timed("one low-pass and its transfer (with the dataset)", lambda: probe(gaussian_low_pass(answer, 1.0)))
     sigmas = np.arange(0, n / 32 + 0.01, 0.125)
     family = LowPassFamily(sigmas, 100 + 50 * sigmas, np.ones((len(sigmas), 3)), (2, 3, CELL))
     for _ in range(2):
         timed(
             "primary metric and columns",
-            lambda: score_contrast(answer, truth, labels, regions, region, family, voxel_size_nm=VOXEL, angles_deg=ANGLES),
+            lambda: score_contrast(
+                answer, truth, labels, regions, region, family, voxel_size_nm=VOXEL, angles_deg=ANGLES
+            ),
         )
     timed("segmentation by fbp-otsu (downstream IoU)", lambda: load_method("fbp-otsu").segment(answer, VOXEL))
 

@@ -1,13 +1,16 @@
 """What an enhancement can and cannot do, and what fools the numbers: the toy experiments of docs/enhancement.md.
 
-Run: python benchmarks/enhancement_toy.py (some seconds)
+Run: python benchmarks/enhancement_toy.py [--figure docs/images/enhancement_transfer.png] (some seconds)
 """
+
+import argparse
+from pathlib import Path
 
 import numpy as np
 from skimage.restoration import denoise_tv_chambolle
 
 from sxtbench.acquisition.wave import blur_out_of_focus, image_partly_coherent, source_points
-from sxtbench.enhancement import paganin, paganin_volume, unsharp_mask
+from sxtbench.enhancement import Chain, paganin, paganin_length_nm, paganin_volume, transfer_figure, unsharp_mask
 from sxtbench.metrics import cnr, lac_regression, score_contrast
 from sxtbench.metrics.contrast import CELL, contrast_regions, gaussian_low_pass, low_pass_family
 
@@ -35,13 +38,25 @@ def phantom(texture_sd: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 
 
 def two_steps(volume: np.ndarray) -> np.ndarray:
-    """A transfer of 0.51 right above the lowest shells, and 0 from a fifth of a cycle per voxel on."""
+    """Apply a transfer of 0.51 right above the lowest shells, and 0 from a fifth of a cycle per voxel on."""
     k = np.sqrt(sum(np.square(f) for f in np.meshgrid(*[np.fft.fftfreq(n) for n in volume.shape], indexing="ij")))
     transfer = np.where(k < 4.5 / N, 1.0, np.where(k < 0.2, 0.51, 0.0))
     return np.fft.ifftn(np.fft.fftn(volume) * transfer).real.astype(np.float32)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figure", type=Path, help="draw the transfers there, and do nothing else")
+    figure = parser.parse_args().figure
+    if figure:
+        chains = {}
+        for distance in (5.0, 15.0, 60.0):
+            length = paganin_length_nm(distance_um=distance, **LIGHT)
+            name = f"Paganin, {distance:g} um ({length:.0f} nm)"
+            chains[name] = Chain(pixel_size_nm=VOXEL, length_nm=length)
+            chains[f"{name}, unsharp mask"] = Chain(pixel_size_nm=VOXEL, length_nm=length, sigma_px=2.0, amount=1.0)
+        transfer_figure(chains, figure)
+        return
     for texture_sd in (0.03, 0.0):
         labels, truth, plain, region = phantom(texture_sd)
         holder = np.ones(labels.shape, bool)
@@ -99,7 +114,9 @@ def main() -> None:
         part = (0, slice(24, -24), slice(24, -24))
         for name, light in lights.items():
             found = paganin(light, distance_um=1.5, pixel_size_nm=pixel, **LIGHT)
-            errors = [(image[part] - absorbance[part]).std() / absorbance[part].std() for image in (-np.log(light), found)]
+            errors = [
+                (image[part] - absorbance[part]).std() / absorbance[part].std() for image in (-np.log(light), found)
+            ]
             fresnel = pixel**2 / (1500 * 2.4797)
             print(f"| {pixel:g} | {fresnel:.2f} | {name} | {errors[0]:.3f} | {errors[1]:.3f} |")
     slope, _ = lac_regression(smooth, truth, region)

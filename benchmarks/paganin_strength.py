@@ -1,4 +1,4 @@
-"""Print the gain of Paganin's filter, and of an unsharp mask behind it, against its distance, on both lights (validation).
+"""Print the gain of Paganin's filter, alone and before an unsharp mask, against its distance (validation).
 
 Run: python benchmarks/paganin_strength.py [--tier tiny] [--unsharp SIGMA_PX AMOUNT]
 """
@@ -30,7 +30,10 @@ def main() -> None:
         length = paganin_length_nm(distance_um=distance, energy_ev=500, delta=protein.delta, beta=protein.beta)
         cells = []
         constants = {"distance_um": distance}
-        for name, own in (("paganin", constants), ("paganin-unsharp", constants | {"sigma_px": sigma, "amount": amount})):
+        for name, own in (
+            ("paganin", constants),
+            ("paganin-unsharp", constants | {"sigma_px": sigma, "amount": amount}),
+        ):
             method = load_method(name, tiers={given.tier: own}, specimens=4)
             fit_method(method, train, validation)
             for light in lights:

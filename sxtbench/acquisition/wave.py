@@ -1,4 +1,4 @@
-"""Images through a lens that is out of focus: of intensity under incoherent light, of a wave under partly coherent light.
+"""Images through a lens out of focus: of intensity under incoherent light, of a wave under partly coherent light.
 
 Both treat the specimen as one plane, at one distance from focus: no depth of field within it.
 """

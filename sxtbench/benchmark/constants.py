@@ -34,10 +34,10 @@ def constants_for(tiers: Mapping[str, Mapping[str, Any]], sample: Sample) -> dic
 
 
 def key_of(tiers: Mapping[str, Mapping[str, Any]], dataset: str, tier: str) -> str:
-    """Return under which name a dataset finds its constants: its own, its tier's, or the last.
+    """Return under which name a dataset finds its constants: its own (of `...+seed7` without that), its tier's, the last.
 
     >>> tiers = {"tiny": {"filter": "hann"}, "contrast-enhancement-tiny": {"filter": "ram-lak"}}
     >>> key_of(tiers, "contrast-enhancement-tiny", "tiny")
     'contrast-enhancement-tiny'
     """
-    return next((name for name in (dataset, tier) if tiers.get(name)), list(tiers)[-1])
+    return next((name for name in (dataset.partition("+")[0], tier) if tiers.get(name)), list(tiers)[-1])

@@ -58,7 +58,11 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
     volume = np.asarray(answer, np.float32)
     if task.protocol.primary.id == "cnr_gain_matched@1":
         scores = score_contrast_sample(sample, volume)
-        return [*scores, ("downstream_iou@1", None, downstream_iou(sample, volume))] if _is_reference(task, sample) else scores
+        return (
+            [*scores, ("downstream_iou@1", None, downstream_iou(sample, volume))]
+            if _is_reference(task, sample)
+            else scores
+        )
     series = sample.tilt_series
     scores = score_volume(
         volume,
@@ -122,8 +126,15 @@ def downstream_iou(sample: Sample, volume: NDArray[np.float32]) -> float:
     if sample.metadata["family"] != "yeast":
         return math.nan
     region = cylinder(sample.shape)
-    labels = _segmenter().segment(volume, sample.voxel_size_nm, region=region)
-    return next(value for name, _, value in score_labels(labels, sample.targets["labels"], region, (1, 2, 3)) if name == "miou@1")
+    try:
+        labels = _segmenter().segment(volume, sample.voxel_size_nm, region=region)
+    except ValueError:  # too few grey values for thresholds
+        labels = np.zeros(sample.shape, np.uint8)
+    return next(
+        value
+        for name, _, value in score_labels(labels, sample.targets["labels"], region, (1, 2, 3))
+        if name == "miou@1"
+    )
 
 
 @cache

@@ -111,7 +111,7 @@ def tune(
             raise InputError(f"{own}: 'search' has no {name!r}{suggestion(name, search)}")
     chosen = {name: values for name, values in search.items() if not only or name in only}
     tiers = config["parameters"]["tiers"]
-    dataset = task.dataset_spec.name
+    dataset = f"{task.dataset_spec.task}-{task.tier}"
     key = dataset if dataset in tiers else task.tier
     current: Constants = dict(tiers[key_of(tiers, dataset, task.tier)])
     current.pop("levels", None)

@@ -98,7 +98,11 @@ def simulate(recipe: LaboratoryRecipe, split: str, index: int, timer: StageTimer
         with timed("voxelisation"):
             simulated = render_mammalian(cell, fine)
             specimen = simulated if factor == 1 else render_mammalian(cell, target)
-            lac, scene, coverage = to_target(simulated.lac, factor=factor), without_slab(simulated.lac), simulated.coverage
+            lac, scene, coverage = (
+                to_target(simulated.lac, factor=factor),
+                without_slab(simulated.lac),
+                simulated.coverage,
+            )
             holder = _bore(target, part.specimen.capillary.bore_um)  # type: ignore[union-attr]
     with timed("tilt series"):
         exposure = acquire_laboratory(
@@ -112,9 +116,7 @@ def simulate(recipe: LaboratoryRecipe, split: str, index: int, timer: StageTimer
             generator=draw,
             counts_key=stage_key(recipe.seed, split, index, "counts"),
         )
-    return Simulation(
-        family=family, specimen=specimen, lac=lac, artefacts=artefacts, holder=holder, exposure=exposure
-    )
+    return Simulation(family=family, specimen=specimen, lac=lac, artefacts=artefacts, holder=holder, exposure=exposure)
 
 
 def _bore(grid: VolumeGrid, bore_um: float) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The recipe of what a laboratory microscope sees: yeast on a flat grid and mammalian cells in a capillary, by turns."""
+"""The recipe of what a laboratory microscope sees: yeast on a grid and mammalian cells in a capillary, by turns."""
 
 from typing import Literal
 

@@ -1,8 +1,8 @@
 """How strongly to filter, by a criterion and not by eye: noise power in the bands that hold no information.
 
 Two half sets (every second tilt, or two halves of the photons) tell signal from noise band by band. Beyond the
-frequency where their correlation (FRC or FSC) falls below a threshold there is nothing left to keep; the shortest filter
-that takes most of the noise power there is chosen. The choice never sees a truth.
+frequency where their correlation (FRC or FSC) falls below a threshold there is nothing left to keep; the shortest
+filter that takes most of the noise power there is chosen. The choice never sees a truth.
 """
 
 from collections.abc import Sequence

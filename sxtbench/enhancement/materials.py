@@ -49,7 +49,9 @@ class Material:
     def less(self, surroundings: "Material") -> "Material":
         """Return the difference to what it displaces: what contrast is made of."""
         if surroundings.energy_ev != self.energy_ev:
-            raise InputError(f"materials are at {self.energy_ev:g} and {surroundings.energy_ev:g} eV, expected one energy")
+            raise InputError(
+                f"materials are at {self.energy_ev:g} and {surroundings.energy_ev:g} eV, expected one energy"
+            )
         return Material(self.delta - surroundings.delta, self.beta - surroundings.beta, self.energy_ev)
 
 

@@ -63,9 +63,7 @@ class ContrastRegions:
 
     def present(self, interfaces: Sequence[int], least_voxels: int) -> list[int]:
         """Return the interfaces both of whose regions hold enough voxels."""
-        return [
-            name for name in interfaces if min(np.count_nonzero(part) for part in self.pair(name)) >= least_voxels
-        ]
+        return [name for name in interfaces if min(np.count_nonzero(part) for part in self.pair(name)) >= least_voxels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +147,8 @@ def cnr(pred: ArrayLike, truth: ArrayLike, first: ArrayLike, second: ArrayLike, 
     """Contrast-to-noise ratio between two regions; noise is the standard deviation of the error in each.
 
     `|mean_a - mean_b| / max(sqrt((s_a^2 + s_b^2) / 2), 0.005)`, s the standard deviation of answer less truth, so that
-    the specimen's own texture is no noise. With a slope, the answer is divided by it first: a gain alone changes nothing
-    then, where without one it would restore part of the texture that a blur took away.
+    the specimen's own texture is no noise. With a slope, the answer is divided by it first: a gain alone changes
+    nothing then, where without one it would restore part of the texture that a blur took away.
 
     Parameters
     ----------

@@ -375,7 +375,7 @@ METRICS = {
             bounds=(0.0, math.inf),
             digits=2,
             per_class=True,
-            description="Difference of the means of a label and the cytoplasm over the standard deviation of the error.",
+            description="Difference of the means of a label and the cytoplasm over the deviation of the error.",
             undefined="a region of the interface is too small",
         ),
         Metric(
@@ -384,7 +384,7 @@ METRICS = {
             direction="higher",
             bounds=(0.0, math.inf),
             digits=2,
-            description="Difference of the means of cells and ice over the standard deviation of the error.",
+            description="Difference of the means of cells and ice over the deviation of the error.",
             undefined="a region of the interface is too small",
         ),
         Metric(

@@ -69,14 +69,25 @@ def test_an_empty_beam_stays_one_and_a_plain_slab_exact() -> None:
 
 
 def test_paganin_undoes_a_coherent_step_of_one_material() -> None:
-    """Where a pixel's Fresnel number is large and delta/beta one number, the filter finds the absorbance (the sign of z)."""
+    """Where a pixel's Fresnel number is large and delta/beta one number, the filter finds the absorbance."""
     ratio, distance_um, pixel = 20.0, 40.0, 400.0
     absorbance = 10 * weak_object()
     lens = {"outer_zone_width_nm": 30.0, "energy_ev": 500.0}
     light = image_partly_coherent(
-        absorbance, -ratio / 2 * absorbance, pixel_size_nm=pixel, defocus_nm=1000 * distance_um, sources_na=ON_AXIS, **lens
+        absorbance,
+        -ratio / 2 * absorbance,
+        pixel_size_nm=pixel,
+        defocus_nm=1000 * distance_um,
+        sources_na=ON_AXIS,
+        **lens,
     )
-    given = {"distance_um": distance_um, "delta": ratio * 1e-4, "beta": 1e-4, "energy_ev": 500.0, "pixel_size_nm": pixel}
+    given = {
+        "distance_um": distance_um,
+        "delta": ratio * 1e-4,
+        "beta": 1e-4,
+        "energy_ev": 500.0,
+        "pixel_size_nm": pixel,
+    }
     part = (0, slice(8, -8), slice(8, -8))
     fringed, found = -np.log(light[part]), paganin(light, **given)[part]
     truth = absorbance[part]

@@ -8,6 +8,7 @@ import pytest
 from fake_results import result_of, scored_result
 from mini_tasks import mini_contrast_task
 
+from sxtbench.benchmark import records
 from sxtbench.benchmark.constants import constants_for
 from sxtbench.benchmark.evaluate import evaluate, predict, score
 from sxtbench.benchmark.gate import gated
@@ -21,7 +22,7 @@ from sxtbench.benchmark.task import Gate, Task, get_task
 from sxtbench.datasets.build import build
 from sxtbench.datasets.spec import Axis
 
-AXES = {"illumination": {"levels": ["incoherent", "partially_coherent"], "reference": "incoherent"}}
+AXES = {"illumination": records.Axis(levels=["incoherent", "partially_coherent"], reference="incoherent")}
 
 
 @pytest.fixture(scope="module")
@@ -167,4 +168,4 @@ def test_the_task_file_pins_what_the_protocol_says() -> None:
         assert recipe.families.mammalian.contrast.interfaces == labels
         assert recipe.families.yeast.contrast.interfaces == (2, 3, 0)
         assert recipe.families.yeast.contrast.erosion_voxels == (2 if tier == "full" else 1)
-        assert recipe.acquisition.tilt.step_deg == 2 and recipe.acquisition.tilt.range_deg == 120
+        assert (recipe.acquisition.tilt.step_deg, recipe.acquisition.tilt.range_deg) == (2, 120)

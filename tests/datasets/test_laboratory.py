@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from mini_tasks import mini_contrast_task
 
+from sxtbench.benchmark.scoring import score_contrast_sample
 from sxtbench.benchmark.task import Task, get_task
+from sxtbench.content import content_folder
 from sxtbench.datasets.build import build
 from sxtbench.datasets.dataset import Sample
 from sxtbench.datasets.laboratory import record
-from sxtbench.datasets.record import Job
 from sxtbench.datasets.recipe import read_yaml
+from sxtbench.datasets.record import Job
 from sxtbench.datasets.verify import verify
-from sxtbench.content import content_folder
 from sxtbench.labels import CYTOPLASM
 from sxtbench.metrics.contrast import CELL, family_of_arrays, gaussian_low_pass
-from sxtbench.benchmark.scoring import score_contrast_sample
 from sxtbench.reconstruction import fbp
 
 

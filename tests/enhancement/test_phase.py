@@ -81,9 +81,7 @@ def test_the_log_form_keeps_the_mean_and_the_other_lies_below_it() -> None:
 
 def test_where_absorption_is_small_both_forms_agree() -> None:
     weak = 1e-4 * rng.random((48, 48))
-    np.testing.assert_allclose(
-        paganin(np.exp(-weak), **SETTING), paganin_absorbance(weak, **SETTING), atol=1e-8
-    )
+    np.testing.assert_allclose(paganin(np.exp(-weak), **SETTING), paganin_absorbance(weak, **SETTING), atol=1e-8)
 
 
 def test_in_a_volume_all_axes_are_smoothed_alike() -> None:
