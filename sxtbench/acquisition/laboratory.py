@@ -6,7 +6,7 @@ behind the counts: what differs between them is the coherence of the light (PROT
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,15 +175,15 @@ def acquire_laboratory(
     # one view at exactly 0 degrees goes first: it sets the exposure, without the flat field's error
     angles = np.concatenate([[0.0], scheme.true_deg])
     ice = scene.ice_lac_per_um * scene.ice_thickness_um / np.cos(np.deg2rad(angles))
-    sampling = {"voxel_size_um": grid.voxel_size_um, "columns": width, "threads": threads}
+    sampling: dict[str, Any] = {"voxel_size_um": grid.voxel_size_um, "columns": width, "threads": threads}
     absorbance = project_strips(scene.excess, angles, **sampling)
     absorbance += ice.astype(np.float32)[:, None, None]
-    base = np.float32(scene.ice_lac_per_um)
+    base = np.array([scene.ice_lac_per_um], np.float32)
     shifting = p.phase.phase_lac(scene.excess + base) - p.phase.phase_lac(base)  # a flat slab shifts all alike
     phase = project_strips(shifting, angles[1:], **sampling)
     phase *= np.float32(-0.5)
 
-    lens = {
+    lens: dict[str, Any] = {
         "pixel_size_nm": grid.voxel_size_nm,
         "outer_zone_width_nm": p.outer_zone_width_nm,
         "energy_ev": p.energy_ev,

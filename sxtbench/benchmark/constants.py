@@ -34,7 +34,7 @@ def constants_for(tiers: Mapping[str, Mapping[str, Any]], sample: Sample) -> dic
 
 
 def key_of(tiers: Mapping[str, Mapping[str, Any]], dataset: str, tier: str) -> str:
-    """Return under which name a dataset finds its constants: its own (of `...+seed7` without that), its tier's, the last.
+    """Return where a dataset finds its constants: its own name (less `+seed7`), its tier, or the last.
 
     >>> tiers = {"tiny": {"filter": "hann"}, "contrast-enhancement-tiny": {"filter": "ram-lak"}}
     >>> key_of(tiers, "contrast-enhancement-tiny", "tiny")

@@ -74,8 +74,9 @@ class Tier(Parameters):
         if len(training) > 1:
             raise ValueError(f"axes {' and '.join(training)} are both of kind training, expected one at most")
         for name, axis in training.items():
-            if max(axis.levels) > self.train:
-                raise ValueError(f"axis {name}: level {max(axis.levels):g} is more than the {self.train} of train")
+            largest = max(float(level) for level in axis.levels)
+            if largest > self.train:
+                raise ValueError(f"axis {name}: level {largest:g} is more than the {self.train} of train")
         return self
 
 

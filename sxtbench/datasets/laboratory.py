@@ -235,4 +235,5 @@ def _undisturbed(simulation: Simulation) -> NDArray[np.bool_]:
 def _halo(simulation: Simulation, voxel_size_nm: float) -> NDArray[np.bool_]:
     """Cells with a halo, without artefacts and, in a capillary, without voxels that hold glass."""
     halo = cell_halo(simulation.specimen.labels, simulation.artefacts, voxel_size_nm)
-    return halo & (simulation.specimen.labels != GLASS) & (simulation.holder | (simulation.family == "yeast"))
+    halo &= simulation.specimen.labels != GLASS
+    return halo if simulation.family == "yeast" else halo & simulation.holder

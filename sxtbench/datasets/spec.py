@@ -13,7 +13,8 @@ from sxtbench.hashing import sha256_json
 Level = float | str
 """Of an axis: a number, or a name where there is nothing to count."""
 
-Condition = dict[str, Level]
+Condition = dict[str, Any]
+"""The level of each axis."""
 
 
 def level_text(level: Level) -> str:

@@ -74,7 +74,7 @@ def noise_bands(first: ArrayLike, second: ArrayLike, *, pixel_size_nm: float, ba
     edges = np.linspace(0, 0.5, bands + 1)
     place = np.searchsorted(edges, k.ravel(), side="right") - 1
     inside = k.ravel() < 0.5
-    power = np.bincount(place[inside], difference.ravel()[inside], bands)[:bands]
+    power = np.bincount(place[inside], difference.ravel()[inside], bands)[:bands].astype(np.float64)
     of_curve = np.clip(np.searchsorted(edges, curve.frequency * pixel_size_nm, side="right") - 1, 0, bands - 1)
     known = np.isfinite(curve.correlation)
     known[0] = False

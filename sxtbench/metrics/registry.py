@@ -434,7 +434,7 @@ METRICS = {
             name="downstream IoU",
             direction="higher",
             bounds=(0.0, 1.0),
-            description="Mean IoU of what the baseline fbp-otsu segments in the answer, yeast at the reference only.",
+            description="Mean IoU of what fbp-otsu segments in the answer, cut to 0 to 1/um; yeast at the reference.",
             undefined="no yeast, or no scored class in the truth or in the answer",
         ),
     )
