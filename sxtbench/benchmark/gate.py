@@ -39,10 +39,7 @@ def _reason(result: Result, reference: Result, gate: Gate) -> str:
     label = max(misses, key=lambda one: misses[one], default=None)
     if label is None or misses[label] <= gate.within:
         return ""
-    return (
-        f"{metric.name} of {NAMES.get(label, str(label))} is {misses[label]:.3f} {unit(metric)} from that of "
-        f"{gate.like}, more than {gate.within:g}"
-    )
+    return f"{metric.name} of {NAMES.get(label, str(label))} off by {misses[label]:.3f} {unit(metric)}"
 
 
 def _by_class(result: Result, metric: str) -> dict[int, float]:
