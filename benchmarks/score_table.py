@@ -26,6 +26,7 @@ LEVELS = {
         "360 degrees": {"sampling_deg": 360},
     },
     "organelle-segmentation": {"1 labelled cell": {"labelled_cells": 1}},
+    "contrast-enhancement": {"partially coherent": {"illumination": "partially_coherent"}},
 }
 COLUMNS = {
     "limited-angle-segmentation": {"cytoplasm": ("iou@1", 1), "vacuole": ("iou@1", 2), "droplet": ("iou@1", 3)},
@@ -53,6 +54,16 @@ COLUMNS = {
         "nucleus": ("iou@1", 4),
         "mitochondrion": ("iou@1", 6),
         "droplet": ("iou@1", 3),
+    },
+    "contrast-enhancement": {
+        "CNR": ("cnr_mean@1", None),
+        "MTF50, nm": ("mtf50@1", None),
+        "FSC 1/2, nm": ("fsc_resolution_in@1", None),
+        "bias cytoplasm": ("lac_bias@1", 1),
+        "bias droplet": ("lac_bias@1", 3),
+        "overshoot": ("overshoot@1", None),
+        "downstream IoU": ("downstream_iou@1", None),
+        "beyond": ("outside_family@1", None),
     },
 }
 

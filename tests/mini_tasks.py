@@ -54,3 +54,15 @@ def mini_organelle_task() -> Task:
     axes = {"labelled_cells": Axis(levels=(1, 2), reference=2, kind="training")}
     spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, axes=axes, suffix="+mini")
     return replace(task, protocol=task.protocol.model_copy(update={"axes": axes}), dataset_spec=spec)
+
+
+def mini_contrast_task() -> Task:
+    """The tiny task of the laboratory source with coarser grids, fewer views and fewer specimens."""
+    task = get_task("contrast-enhancement", "tiny")
+    content = task.dataset_spec.recipe.model_dump(mode="json")
+    for family, voxel in (("yeast", 120.0), ("mammalian", 213.0)):
+        content["families"][family]["grid"] |= {"shape": [48, 48, 48], "voxel_size_nm": voxel}
+    content["families"]["mammalian"]["specimen"]["mitochondria"]["count"] = 12
+    content["acquisition"]["tilt"]["step_deg"] = 4.0
+    spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, suffix="+mini")
+    return replace(task, dataset_spec=spec)

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -357,12 +358,55 @@ def blur_in_focus(
     ndarray, shape (n, z, u), float32
         Blurred intensities.
     """
+    return blur_by(
+        images,
+        lambda frequency: incoherent_otf(frequency, outer_zone_width_nm),
+        pixel_size_nm=pixel_size_nm,
+        reach=reach_px(outer_zone_width_nm, pixel_size_nm),
+        shifts_px=shifts_px,
+        threads=threads,
+    )
+
+
+def reach_px(outer_zone_width_nm: float, pixel_size_nm: float) -> int:
+    """Return how many pixels of padding hold 99 % of the light of a point in focus."""
+    return math.ceil(_PAD_ZONES * outer_zone_width_nm / pixel_size_nm)
+
+
+def blur_by(
+    images: NDArray[np.float32],
+    transfer: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    *,
+    pixel_size_nm: float,
+    reach: int,
+    shifts_px: NDArray[np.float64] | None = None,
+    threads: int | None = None,
+) -> NDArray[np.float32]:
+    """Blur images of *intensity* by a transfer function; see `blur_in_focus`.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, z, u), float32
+        Intensities.
+    transfer : callable
+        From spatial frequency in cycles per nm to the transfer, real.
+    pixel_size_nm : float, nm
+        Sampling of the images.
+    reach : int, pixels
+        Padding at each edge.
+    shifts_px, threads
+        As in `blur_in_focus`.
+
+    Returns
+    -------
+    ndarray, shape (n, z, u), float32
+        Blurred intensities, not negative.
+    """
     if images.ndim != 3:
         raise InputError(f"the images have shape {images.shape}, expected (n, z, u)")
     n, nz, nu = images.shape
     if shifts_px is not None and np.shape(shifts_px) != (n, 2):
         raise InputError(f"shifts_px has shape {np.shape(shifts_px)}, expected ({n}, 2)")
-    reach = math.ceil(_PAD_ZONES * outer_zone_width_nm / pixel_size_nm)
     if shifts_px is not None and n:
         reach += math.ceil(float(np.max(np.abs(shifts_px))))
     shape = fft.next_fast_len(nz + 2 * reach), fft.next_fast_len(nu + 2 * reach, real=True)
@@ -372,7 +416,7 @@ def blur_in_focus(
     ]
     kz = fft.fftfreq(shape[0])[:, None]
     ku = fft.rfftfreq(shape[1])[None, :]
-    otf = incoherent_otf(np.hypot(kz, ku) / pixel_size_nm, outer_zone_width_nm).astype(np.float32)
+    otf = transfer(np.hypot(kz, ku) / pixel_size_nm).astype(np.float32)
     out = np.empty(images.shape, np.float32)
 
     def one(i: int) -> None:

@@ -22,7 +22,7 @@ from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry, VolumeGrid
 
-_MARGIN_ZONES = 8  # detector margin in outer zone widths: 2 to 3 % of a pixel's light comes from further away
+MARGIN_ZONES = 8  # detector margin in outer zone widths: 2 to 3 % of a pixel's light comes from further away
 
 
 class MisalignmentParameters(Parameters):
@@ -223,7 +223,7 @@ def acquire(
     displacement = np.zeros((views, 2))
     if parameters.misalignment is not None:
         displacement = parameters.misalignment.shift_sd_px * generator("misalignment").standard_normal((views, 2))
-    margin = math.ceil(_MARGIN_ZONES * parameters.outer_zone_width_nm / grid.voxel_size_nm)
+    margin = math.ceil(MARGIN_ZONES * parameters.outer_zone_width_nm / grid.voxel_size_nm)
     if parameters.misalignment is not None:
         margin += math.ceil(float(np.max(np.abs(displacement))) * factor)
     width = columns * factor + 2 * margin
@@ -262,8 +262,8 @@ def acquire(
             shifts_px=shifts,
             threads=threads,
         )
-    transmission = _detect(light[:, :, margin : width - margin], factor)
-    shadow = _shadow(coverage, factor, columns)
+    transmission = detect(light[:, :, margin : width - margin], factor)
+    shadow = shadow_of(coverage, factor, columns)
     behind = transmission[0][shadow] if np.any(shadow) else transmission[0]
     incident = parameters.detected_photons_per_pixel / float(np.mean(behind, dtype=np.float64))
     transmission = transmission[1:]
@@ -297,7 +297,7 @@ def _transmit(absorbances: NDArray[np.float32], ice: NDArray[np.float64], thread
         list(pool.map(one, range(len(absorbances))))
 
 
-def _detect(light: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+def detect(light: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Mean over the detector's pixels."""
     n, nz, nu = light.shape
     if factor == 1:
@@ -308,7 +308,7 @@ def _detect(light: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     return binned
 
 
-def _shadow(coverage: NDArray[np.float32], factor: int, columns: int) -> NDArray[np.bool_]:
+def shadow_of(coverage: NDArray[np.float32], factor: int, columns: int) -> NDArray[np.bool_]:
     """Detector pixels (z, u) that lie at least half behind cells at 0 degrees."""
     behind = coverage.max(axis=1) >= 0.5
     width, nx = columns * factor, behind.shape[1]
@@ -321,5 +321,5 @@ def _shadow(coverage: NDArray[np.float32], factor: int, columns: int) -> NDArray
         behind = behind[:, first : first + width]
     else:
         behind = np.pad(behind, ((0, 0), ((width - nx) // 2,) * 2))
-    half: NDArray[np.bool_] = _detect(behind[None].astype(np.float32), factor)[0] >= 0.5
+    half: NDArray[np.bool_] = detect(behind[None].astype(np.float32), factor)[0] >= 0.5
     return half

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sxtbench.datasets.dataset import Sample
+from sxtbench.datasets.spec import level_text
 
 
 def constants_for(tiers: Mapping[str, Mapping[str, Any]], sample: Sample) -> dict[str, Any]:
@@ -12,8 +13,8 @@ def constants_for(tiers: Mapping[str, Mapping[str, Any]], sample: Sample) -> dic
     Parameters
     ----------
     tiers : mapping
-        By tier, from a `config.yaml`: constants by name, and optionally `levels`, by `<axis>=<level>`, with those that
-        differ there. A tier that is not there takes the constants of the last one.
+        By dataset (`contrast-enhancement-tiny`), else by tier, from a `config.yaml`: constants by name, and optionally
+        `levels`, by `<axis>=<level>`, with those that differ there. What is not there takes the constants of the last.
     sample : Sample
         Its tier and its condition choose.
 
@@ -25,8 +26,18 @@ def constants_for(tiers: Mapping[str, Mapping[str, Any]], sample: Sample) -> dic
     >>> constants_for(tiers, sample)
     {'iterations': 12}
     """
-    chosen = dict(tiers.get(sample.metadata["tier"]) or list(tiers.values())[-1])
+    chosen = dict(tiers[key_of(tiers, sample.metadata.get("dataset", ""), sample.metadata["tier"])])
     levels = chosen.pop("levels", {})
     for axis, level in sample.condition.items():
-        chosen.update(levels.get(f"{axis}={level:g}", {}))
+        chosen.update(levels.get(f"{axis}={level_text(level)}", {}))
     return chosen
+
+
+def key_of(tiers: Mapping[str, Mapping[str, Any]], dataset: str, tier: str) -> str:
+    """Return where a dataset finds its constants: its own name (less `+seed7`), its tier, or the last.
+
+    >>> tiers = {"tiny": {"filter": "hann"}, "contrast-enhancement-tiny": {"filter": "ram-lak"}}
+    >>> key_of(tiers, "contrast-enhancement-tiny", "tiny")
+    'contrast-enhancement-tiny'
+    """
+    return next((name for name in (dataset.partition("+")[0], tier) if tiers.get(name)), list(tiers)[-1])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sxtbench.benchmark.constants import constants_for
 from sxtbench.content import content_folder
 from sxtbench.datasets.recipe import read_yaml
+from sxtbench.labels import GLASS
 
 if TYPE_CHECKING:
     from sxtbench.datasets.dataset import Dataset, Sample
@@ -87,8 +88,25 @@ class OracleStop:
         return best
 
 
-CONTROLS = {control.name: control for control in (Oracle, OracleStop, Trivial)}
+class LabelPaint:
+    """The true labels, each painted with its mean LAC in the specimen: what knowing the outlines alone would give."""
+
+    name = "label-paint"
+    description = "Control: the true labels, each painted with the mean of the truth over it."
+
+    def predict(self, sample: "Sample") -> NDArray[np.float32]:
+        """Return the painted labels; ice, glass and vacuum as they are."""
+        labels, truth = sample.targets["suite_labels"], sample.targets["lac"]
+        volume = np.asarray(truth, np.float32).copy()
+        for label in range(1, GLASS):
+            part = labels == label
+            if part.any():
+                volume[part] = truth[part].mean(dtype=np.float64)
+        return volume
+
+
+CONTROLS = {control.name: control for control in (Oracle, OracleStop, Trivial, LabelPaint)}
 """Classes by name."""
 
-SEE_TARGETS = (Oracle, OracleStop)
+SEE_TARGETS = (Oracle, OracleStop, LabelPaint)
 """The only classes that are handed samples with targets."""

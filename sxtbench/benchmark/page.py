@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sxtbench.benchmark.compare import protocol_of
+from sxtbench.benchmark.gate import gated
+from sxtbench.benchmark.plane import contrast_plane
 from sxtbench.benchmark.plots import curve, curve_extent, strips
 from sxtbench.benchmark.records import Axis
 from sxtbench.benchmark.result import Preview, Result
 from sxtbench.benchmark.standings import TRACKS, Entry, columns_of, ends_of, order_of, tables_of
 from sxtbench.benchmark.summary import headline_by_class
-from sxtbench.benchmark.task import load_task_file
+from sxtbench.benchmark.task import Gate, load_task_file
 from sxtbench.benchmark.wording import at_level, direction, metric_title, unit
 from sxtbench.content import content_folder
 from sxtbench.labels import COLOURS, NAMES
@@ -46,6 +48,7 @@ class _Words:
     columns: tuple[str, ...]
     controls: tuple[str, ...]
     answer: str
+    gate: Gate | None = None
 
 
 def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
@@ -65,7 +68,8 @@ def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
     methods = sorted((e for e in equal if e.slug not in words.controls), key=lambda e: order_of(e, metric))
     by_class = headline_by_class((methods or controls)[0].result)
     columns = columns_of(equal, metric, by_class, axes, words.columns)
-    tables = tables_of(methods, controls, metric, columns)
+    unranked = gated(methods, words.gate)
+    tables = tables_of(methods, controls, metric, columns, unranked)
     ordered = [e for track in TRACKS for e in methods if e.result.method.track == track]
     shown = ordered[:_MOST_SERIES]
     drawn = [e.result for e in shown]
@@ -96,6 +100,7 @@ def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
         "n_hidden": len(ordered) - len(shown),
         "curves": [plot for name, axis in axes.items() if (plot := curve(metric, name, axis, drawn))],
         "information": _information(axes, drawn),
+        "plane": contrast_plane(drawn),
         "strip_title": f"{strip_of.name} per {'class' if by_class else 'specimen'}",
         "strips": _strips(strip_of, drawn, [e.result for e in controls]),
         "galleries": _galleries([*ordered, *controls], words.answer),
@@ -147,6 +152,7 @@ def _words(entries: Sequence[Entry]) -> _Words:
         columns=content.report.columns,
         controls=tuple(dict.fromkeys((*content.report.controls, *CONTROLS))),
         answer=content.protocol.answer.kinds[0],
+        gate=content.report.gate,
     )
 
 

@@ -1,14 +1,28 @@
 """From one answer to its numbers: the primary metric of the task and the columns beside it."""
 
+import math
+from functools import cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.benchmark.answer import Answer
+from sxtbench.benchmark.method import load_method
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Sample
 from sxtbench.geometry import ParallelGeometry
-from sxtbench.metrics import data_consistency, psnr_lac, score_interior, score_quantities, score_shifts
+from sxtbench.metrics import (
+    data_consistency,
+    psnr_lac,
+    score_contrast,
+    score_interior,
+    score_quantities,
+    score_shifts,
+)
+from sxtbench.metrics.contrast import ContrastRegions, family_of_arrays
 from sxtbench.metrics.counting import QUANTITIES
+from sxtbench.metrics.regions import cylinder
 from sxtbench.metrics.registry import Score, score_labels
 from sxtbench.metrics.volume import score_volume
 from sxtbench.operators import ParallelBeam
@@ -50,6 +64,13 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
             answer, targets["labels"], sample.region, task.protocol.primary.classes, nucleus=targets.get("nucleus")
         )
     volume = np.asarray(answer, np.float32)
+    if task.protocol.primary.id == "cnr_gain_matched@1":
+        scores = score_contrast_sample(sample, volume)
+        return (
+            [*scores, ("downstream_iou@1", None, downstream_iou(sample, volume))]
+            if _is_reference(task, sample)
+            else scores
+        )
     series = sample.tilt_series
     scores = score_volume(
         volume,
@@ -82,9 +103,78 @@ def reference_columns(task: Task, sample: Sample, answer: Answer) -> list[Score]
 
 def score_primary(task: Task, sample: Sample, answer: Answer) -> float:
     """Return the primary metric alone, in the task's unit: what a search over constants needs."""
+    if task.protocol.primary.id == "cnr_gain_matched@1":
+        return score_contrast_sample(sample, np.asarray(answer, np.float32))[0][2]
     if task.protocol.answer.kinds[0] == "volume":
         return psnr_lac(answer, sample.targets["lac"], sample.scored_region)
     return next(value for metric, _, value in score_sample(task, sample, answer) if metric == task.protocol.primary.id)
+
+
+def score_contrast_sample(sample: Sample, volume: NDArray[np.float32]) -> list[Score]:
+    """Return the contrast scores of one answer, the primary first.
+
+    Parameters
+    ----------
+    sample : Sample
+        With its targets, among them regions and low-pass families.
+    volume : ndarray, shape (z, y, x), float32, 1/um
+        The answer.
+    """
+    targets = sample.targets
+    regions = ContrastRegions(
+        labels=targets["contrast_labels"],
+        cell=targets["contrast_cell"],
+        ice=targets["contrast_ice"],
+        rim=targets["contrast_rim"],
+    )
+    return score_contrast(
+        volume,
+        targets["lac"],
+        targets["labels"],
+        regions,
+        sample.scored_region,
+        family_of_arrays(targets, str(sample.condition["illumination"])),
+        voxel_size_nm=sample.voxel_size_nm,
+        angles_deg=sample.tilt_series.angles_deg,
+    )
+
+
+def downstream_iou(sample: Sample, volume: NDArray[np.float32]) -> float:
+    """Return the mean IoU of what the baseline `fbp-otsu` makes of an enhanced volume of yeast; NaN of other cells.
+
+    Grey values are first cut to 0 to 1/um: gold at 24/um leaves the thresholds' histogram no room for the rest.
+
+    Parameters
+    ----------
+    sample : Sample
+        With its targets.
+    volume : ndarray, shape (z, y, x), float32, 1/um
+        The answer.
+    """
+    if sample.metadata["family"] != "yeast":
+        return math.nan
+    region = cylinder(sample.shape)
+    try:
+        labels = _segmenter().segment(np.clip(volume, *_WINDOW), sample.voxel_size_nm, region=region)
+    except ValueError:  # too few grey values for thresholds
+        labels = np.zeros(sample.shape, np.uint8)
+    return next(
+        value
+        for name, _, value in score_labels(labels, sample.targets["labels"], region, (1, 2, 3))
+        if name == "miou@1"
+    )
+
+
+_WINDOW = (0.0, 1.0)  # 1/um
+
+
+@cache
+def _segmenter() -> Any:
+    return load_method("fbp-otsu")
+
+
+def _is_reference(task: Task, sample: Sample) -> bool:
+    return sample.condition == task.dataset_spec.reference
 
 
 def reprojection_chi_square(sample: Sample, volume: NDArray[np.float32]) -> float:

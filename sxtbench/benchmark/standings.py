@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +54,11 @@ class Entry:
 
 
 def tables_of(
-    methods: Sequence[Entry], controls: Sequence[Entry], metric: Metric, columns: Sequence["Column"]
+    methods: Sequence[Entry],
+    controls: Sequence[Entry],
+    metric: Metric,
+    columns: Sequence["Column"],
+    unranked: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Return one table a track that has methods, best first, with the controls below.
 
@@ -67,12 +72,16 @@ def tables_of(
         The primary.
     columns : sequence of Column
         Beside the headline.
+    unranked : mapping of str
+        By the names of files: why a method stands below the ranked ones, without a rank.
     """
     ends, _ = ends_of(controls, methods, metric)
     tables = []
     for track, (title, note) in TRACKS.items():
-        members = [e for e in methods if e.result.method.track == track]
-        if members or (track == "fixed" and not methods):
+        entries = [e for e in methods if e.result.method.track == track]
+        members = [e for e in entries if e.slug not in unranked]
+        kept_out = [e for e in entries if e.slug in unranked]
+        if entries or (track == "fixed" and not methods):
             verdicts = _verdicts(members)
             ranks = ranks_of([e.result.headline.mean for e in members])
             ties = ties_of(len(members), verdicts)
@@ -85,6 +94,11 @@ def tables_of(
                         _row(entry, columns, ends, ranks[i])
                         | {"next": _against_next(i, verdicts), "ties": _tie(members, ties[i])}
                         for i, entry in enumerate(members)
+                    ]
+                    + [
+                        _row(e, columns, ends, None)
+                        | {"next": None, "ties": None, "flags": (*e.result.flags, f"not ranked: {unranked[e.slug]}")}
+                        for e in kept_out
                     ],
                     "controls": [_row(e, columns, ends, None) | {"next": None, "ties": None} for e in controls],
                     "matrix": _matrix(members, verdicts),

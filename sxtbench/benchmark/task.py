@@ -74,8 +74,9 @@ class Tier(Parameters):
         if len(training) > 1:
             raise ValueError(f"axes {' and '.join(training)} are both of kind training, expected one at most")
         for name, axis in training.items():
-            if max(axis.levels) > self.train:
-                raise ValueError(f"axis {name}: level {max(axis.levels):g} is more than the {self.train} of train")
+            largest = max(float(level) for level in axis.levels)
+            if largest > self.train:
+                raise ValueError(f"axis {name}: level {largest:g} is more than the {self.train} of train")
         return self
 
 
@@ -102,6 +103,14 @@ class Shifted(Parameters):
     specimens: dict[str, Annotated[int, Field(ge=1)]] = Field(description="by tier; a tier that is not named has none")
 
 
+class Gate(Parameters):
+    """What a result must hold to be ranked: a metric, class by class, near that of another method."""
+
+    metric: str
+    like: str = Field(description="the method whose values are the measure")
+    within: float = Field(gt=0)
+
+
 class Report(Parameters):
     """What is told beside the score; not hashed."""
 
@@ -112,6 +121,7 @@ class Report(Parameters):
     controls: tuple[str, ...]
     demo: tuple[str, ...] = Field(default=(), description="methods that the demo runs; none: not in the demo")
     shifted: Shifted | None = None
+    gate: Gate | None = None
 
 
 class TaskFile(Parameters):
@@ -229,8 +239,8 @@ def list_tasks() -> list[str]:
     """Return the names of the tasks that ship with this version.
 
     >>> list_tasks()  # doctest: +NORMALIZE_WHITESPACE
-    ['interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation', 'organelle-segmentation',
-     'projection-alignment']
+    ['contrast-enhancement', 'interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation',
+     'organelle-segmentation', 'projection-alignment']
     """
     return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
 

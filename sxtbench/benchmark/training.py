@@ -6,7 +6,7 @@ one that does not learn has the same answers at every level.
 
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Dataset
-from sxtbench.datasets.spec import Condition
+from sxtbench.datasets.spec import Condition, level_text
 
 
 def fits_of(task: Task) -> list[Condition]:
@@ -80,4 +80,4 @@ def answer_key(task: Task, fit: Condition, sample_id: str) -> str:
 
 def folder_of(fit: Condition) -> str:
     """Return the name of the folder of a fit's answers, `<axis>=<level>`."""
-    return ",".join(f"{name}={level:g}" for name, level in fit.items())
+    return ",".join(f"{name}={level_text(level)}" for name, level in fit.items())

@@ -4,7 +4,6 @@
 that differ at a level of an axis under `levels` there.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from sxtbench.benchmark.constants import key_of
 from sxtbench.benchmark.evaluate import checked
 from sxtbench.benchmark.method import (
     baseline_folder,
@@ -22,6 +22,7 @@ from sxtbench.benchmark.method import (
     require_task,
 )
 from sxtbench.benchmark.scoring import score_primary
+from sxtbench.benchmark.statistics import mean_on_scale
 from sxtbench.benchmark.task import Task, suggestion
 from sxtbench.benchmark.training import training_data
 from sxtbench.datasets.dataset import Dataset
@@ -110,7 +111,9 @@ def tune(
             raise InputError(f"{own}: 'search' has no {name!r}{suggestion(name, search)}")
     chosen = {name: values for name, values in search.items() if not only or name in only}
     tiers = config["parameters"]["tiers"]
-    current: Constants = dict(tiers.get(task.tier) or list(tiers.values())[-1])
+    dataset = f"{task.dataset_spec.task}-{task.tier}"
+    key = dataset if dataset in tiers else task.tier
+    current: Constants = dict(tiers[key_of(tiers, dataset, task.tier)])
     current.pop("levels", None)
     if "voxel_size_nm" in current:
         current["voxel_size_nm"] = task.dataset_spec.recipe.voxel_size_nm
@@ -129,11 +132,11 @@ def tune(
         found.append(at_level)
         if condition == spec.reference:
             current = at_level.parameters
-            tiers[task.tier] = dict(current)
+            tiers[key] = dict(current)
         else:
             differing = {key: value for key, value in at_level.parameters.items() if value != current[key]}
             if differing:
-                tiers[task.tier].setdefault("levels", {})[name] = differing
+                tiers[key].setdefault("levels", {})[name] = differing
         write_text(config_path or own, yaml.safe_dump(config, sort_keys=False, width=110, allow_unicode=True))
     return found
 
@@ -183,4 +186,4 @@ def _score(method: Any, task: Task, samples: Dataset) -> float:
         score_primary(task, truth, checked(task, sample, predict_sample(method, sample)))
         for sample, truth in zip(samples.without_targets, samples, strict=True)
     ]
-    return math.fsum(values) / len(values)
+    return mean_on_scale(values, get_metric(task.protocol.primary.id).scale)

@@ -42,6 +42,7 @@ def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | Non
 
     from sxtbench.benchmark.answer import check_answer
     from sxtbench.benchmark.task import get_task
+    from sxtbench.datasets.spec import level_text
     from sxtbench.pictures import alignment_figure, comparison_figure
 
     parts = what.split("/")
@@ -62,7 +63,7 @@ def _show_sample(what: str, out: Path, predictions: list[Path], data: Path | Non
         answers[folder.resolve().name] = check_answer(
             found, kind=wanted.kinds[0], shape=sample.answer_shape, classes=wanted.classes, where=str(file)
         )
-    condition = ", ".join(f"{axis} {level:g}" for axis, level in sample.condition.items())
+    condition = ", ".join(f"{axis} {level_text(level)}" for axis, level in sample.condition.items())
     title = f"{name}, {tier}, {sample_id}\n{condition}"
     if task.protocol.answer.kinds[0] == "shifts":
         truth = sample.targets["true_shifts_px"]

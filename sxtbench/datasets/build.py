@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from sxtbench.content import content_folder
-from sxtbench.datasets import capillary, cube, flat_grid
+from sxtbench.datasets import capillary, cube, flat_grid, laboratory
 from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import DatasetSpec, fingerprint
@@ -48,6 +49,8 @@ def family_of(recipe: AnyRecipe) -> ModuleType:
     """Return the module that simulates a recipe's family: `record(job)` and `content(recipe, split, index)`."""
     if isinstance(recipe, FlatGridRecipe):
         return flat_grid
+    if isinstance(recipe, LaboratoryRecipe):
+        return laboratory
     return cube if isinstance(recipe, CubeRecipe) else capillary
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sxtbench.acquisition.counts import thin_counts
+from sxtbench.acquisition.laboratory import INCOHERENT, PARTIALLY_COHERENT
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.acquisition.tilt import select_range
 from sxtbench.datasets.spec import Condition
@@ -15,7 +16,7 @@ from sxtbench.errors import InputError
 
 Scans = dict[str, TiltSeries]
 
-HIGH_EXPOSURE, MIRROR_IMAGES = "_high", "_360"
+HIGH_EXPOSURE, MIRROR_IMAGES, COHERENT = "_high", "_360", f"_{PARTIALLY_COHERENT}"
 """Endings of the names of stored scans that stand in for the others at a level."""
 
 
@@ -30,13 +31,14 @@ def derive(
     ----------
     stored : mapping of TiltSeries
         Everything that is stored of the specimen.
-    condition : dict of float
+    condition : dict
         Level of each axis:
         `photons`: the share of the photons of `main` to keep, or 10 for the high exposure of a pair of scans;
         `tilt_range_deg`: the range to keep;
         `full_views`, `anchors`: how many views of `full` to keep, evenly spread;
         `region`: width of the region over that of the field;
-        `sampling_deg`: 180, or 360 with interlaced mirror images.
+        `sampling_deg`: 180, or 360 with interlaced mirror images;
+        `illumination`: `incoherent`, or `partially_coherent`.
     attributes : mapping
         Of the stored sample: `tilt_range_centre_deg` and `tilt_range_deg`, or `field_columns`.
     content_sha256 : str
@@ -54,7 +56,7 @@ def derive(
     for axis, change in _AXES.items():
         if axis in condition:
             series = change(series, condition[axis], {**attributes, "content_sha256": content_sha256})
-    return {name: one for name, one in series.items() if not name.endswith((HIGH_EXPOSURE, MIRROR_IMAGES))}
+    return {name: one for name, one in series.items() if not name.endswith((HIGH_EXPOSURE, MIRROR_IMAGES, COHERENT))}
 
 
 def thinning_key(content_sha256: str, share: float) -> int:
@@ -74,6 +76,10 @@ def _photons(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scan
 
 def _sampling(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scans:
     return series if level == 180.0 else _standing_in(series, MIRROR_IMAGES)
+
+
+def _illumination(series: Scans, level: str, attributes: Mapping[str, Any]) -> Scans:
+    return series if level == INCOHERENT else _standing_in(series, f"_{level}")
 
 
 def _standing_in(series: Scans, ending: str) -> Scans:
@@ -114,7 +120,8 @@ def _region(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scans
     return {**series, "interior": replace(interior, counts=interior.counts[:, :, first : first + wanted])}
 
 
-_AXES: dict[str, Callable[[Scans, float, Mapping[str, Any]], Scans]] = {
+_AXES: dict[str, Callable[[Scans, Any, Mapping[str, Any]], Scans]] = {
+    "illumination": _illumination,
     "photons": _photons,
     "sampling_deg": _sampling,
     "tilt_range_deg": _tilt_range,

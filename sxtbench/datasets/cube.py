@@ -65,7 +65,7 @@ def simulate(recipe: CubeRecipe, split: str, index: int, timer: StageTimer | Non
         lac = to_target(simulated.lac, factor=factor)
     with timed("tilt series"):
         exposure = acquire(
-            _without_slab(simulated.lac),
+            without_slab(simulated.lac),
             simulated.coverage,
             fine,
             factor=factor,
@@ -77,7 +77,7 @@ def simulate(recipe: CubeRecipe, split: str, index: int, timer: StageTimer | Non
     return Simulation(specimen=specimen, lac=lac, exposure=exposure)
 
 
-def _without_slab(lac: NDArray[np.float32]) -> Scene:
+def without_slab(lac: NDArray[np.float32]) -> Scene:
     """Return the scene of a capillary: its ice is in the LAC already."""
     return Scene(
         excess=lac,

@@ -63,7 +63,7 @@ class Sample:
     ----------
     id, group : str
         Identity of the sample, and of its specimen.
-    condition : dict of float
+    condition : dict
         Level of every axis, for example `{"tilt_range_deg": 100.0, "photons": 1.0}`.
     shape : tuple of three int
         Voxels of the volume to answer with, (z, y, x).
@@ -75,7 +75,8 @@ class Sample:
         Where answers are scored; None where that depends on the truth (`cell_halo`, in the targets) or where no volume
         is asked for. Of an interior scan: the region's cylinder, from which scoring leaves glass out.
     metadata : dict
-        Dataset, tier, the kind of answer that is asked for, share of pixels at the count floor; of an interior scan
+        Dataset, tier, the kind of answer that is asked for, share of pixels at the count floor; `family` where a
+        dataset has specimens of several in one shape (`yeast`, `mammalian`); of an interior scan
         `region_centre_um`, (y, x) from the rotation axis, and `region_width_um`.
     series : mapping of TiltSeries
         Tilt series by name: `main`, or `interior` and `full`. `tilt_series` is the only one.
@@ -90,7 +91,7 @@ class Sample:
         self._spec, self._folder = dataset.spec, dataset.folder
         self.id: str = row["id"]
         self.group: str = row["group"]
-        self.condition: Condition = {axis: float(row[f"condition_{axis}"]) for axis in self._spec.reference}
+        self.condition: Condition = {axis: row[f"condition_{axis}"] for axis in self._spec.reference}
         self.voxel_size_nm: float = float(row["voxel_size_nm"])
         depth, height, width = (int(n) for n in row["shape_zyx"])
         self.shape = (depth, height, width)
@@ -99,6 +100,7 @@ class Sample:
             "tier": self._spec.tier,
             "answer": self._spec.answer,
             "floored_share": float(row["floored_share"]),
+            **({"family": row["family"]} if row.get("family") else {}),
         }
         if row.get("region_y_um") is not None:
             share = self.condition.get("region", getattr(self._spec.recipe, "region_share", math.nan))

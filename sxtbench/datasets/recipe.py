@@ -16,43 +16,15 @@ from sxtbench.acquisition.interior import PairParameters
 from sxtbench.acquisition.scene import SceneParameters
 from sxtbench.acquisition.series import AcquisitionParameters, DeepAcquisitionParameters
 from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.grid import GridParameters as GridParameters
+from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
-from sxtbench.geometry import VolumeGrid
 from sxtbench.hashing import sha256_json
 from sxtbench.specimens.bacteria import BacteriaParameters
 from sxtbench.specimens.budding import BuddingParameters
 from sxtbench.specimens.mammalian import MammalianParameters
 from sxtbench.specimens.yeast import YeastParameters
-
-
-class GridParameters(Parameters):
-    """Sampling of the target volume and of the finer, wider grid that the simulation runs on."""
-
-    shape: tuple[int, int, int] = Field(description="voxels along (z, y, x)")
-    voxel_size_nm: float = Field(gt=0)
-    simulation_refinement: int = Field(ge=1, le=4, description="simulation voxels along an edge of a target voxel")
-    extension_x: float = Field(ge=1, le=3, description="width of the simulated slab over the width of the target")
-
-    @model_validator(mode="after")
-    def _sizes(self) -> "GridParameters":
-        if min(self.shape) < 8:
-            raise ValueError(f"shape is {self.shape}, every side must be at least 8 voxels")
-        return self
-
-    @property
-    def target(self) -> VolumeGrid:
-        """Grid of the targets and of the reconstructions."""
-        return VolumeGrid(shape=self.shape, voxel_size_nm=self.voxel_size_nm)
-
-    @property
-    def simulation(self) -> VolumeGrid:
-        """Grid of the simulation: the target, extended in x by whole voxels on both sides, then refined."""
-        z, y, x = self.shape
-        margin = round(x * (self.extension_x - 1) / 2)
-        return VolumeGrid(shape=(z, y, x + 2 * margin), voxel_size_nm=self.voxel_size_nm).refined(
-            self.simulation_refinement
-        )
 
 
 class FlatGridRecipe(Parameters):
@@ -188,7 +160,7 @@ class CapillaryRecipe(Parameters):
         return [scene.shape for scene in self.families.present]
 
 
-AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe
+AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe | LaboratoryRecipe
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,6 +259,7 @@ def parse_recipe(content: Mapping[str, Any], where: str) -> AnyRecipe:
         "budding-yeast": ShiftedRecipe,
         "capillary": CapillaryRecipe,
         "cube": CubeRecipe,
+        "laboratory": LaboratoryRecipe,
     }
     family = content.get("family")
     if family not in kinds:

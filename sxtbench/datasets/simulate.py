@@ -9,12 +9,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.acquisition.scene import build_scene
+from sxtbench.acquisition.scene import GeneratorOf, Scene, SceneParameters, build_scene
 from sxtbench.acquisition.series import Exposure, acquire
+from sxtbench.datasets.grid import GridParameters
 from sxtbench.datasets.recipe import Recipe, ShiftedRecipe
 from sxtbench.randomness import generator, stage_key
-from sxtbench.specimens.budding import draw_budding, render_budding
+from sxtbench.specimens.budding import BuddingParameters, draw_budding, render_budding
 from sxtbench.specimens.specimen import Specimen, make_yeast, render_yeast
+from sxtbench.specimens.yeast import YeastParameters
 
 
 class StageTimer:
@@ -80,36 +82,14 @@ def simulate(recipe: Recipe | ShiftedRecipe, split: str, index: int, *, timer: S
     timed = timer or StageTimer()
     draw = partial(generator, recipe.seed, split, index)
     key = partial(stage_key, recipe.seed, split, index)
-    target, fine = recipe.grid.target, recipe.grid.simulation
-    factor, columns = recipe.grid.simulation_refinement, target.shape[2]
-    with timed("phantom generation"):
-        where = {"field": target, "extended": fine}
-        ice = recipe.scene.ice_lac_per_um
-        if isinstance(recipe, Recipe):
-            yeast = make_yeast(recipe.specimen, ice_lac_per_um=ice, generator_of=draw, **where)
-            render = partial(render_yeast, yeast)
-        else:
-            budding = draw_budding(recipe.specimen, ice_lac_per_um=ice, generator_of=draw, **where)
-            render = partial(render_budding, budding)
-    with timed("voxelisation"):
-        simulated = render(fine)
-        specimen = render(target)
-    with timed("scene (ice, cracks)"):
-        scene = build_scene(
-            simulated.lac,
-            simulated.coverage,
-            fine,
-            half_depth_um=simulated.half_depth_um,
-            parameters=recipe.scene,
-            generator=draw,
-        )
-        lac = scene.lac(factor=factor, columns=columns)
-        artefacts = {name: scene.mask(name, factor=factor, columns=columns) for name in sorted(scene.masks)}
+    slab = make_slab(recipe.specimen, recipe.scene, recipe.grid, draw, timed)
+    specimen, scene = slab.specimen, slab.scene
+    factor, columns = recipe.grid.simulation_refinement, recipe.grid.target.shape[2]
     with timed("tilt series"):
         exposure = acquire(
             scene,
-            simulated.coverage,
-            fine,
+            slab.coverage,
+            recipe.grid.simulation,
             factor=factor,
             columns=columns,
             parameters=recipe.acquisition,
@@ -118,8 +98,79 @@ def simulate(recipe: Recipe | ShiftedRecipe, split: str, index: int, *, timer: S
         )
     return Simulation(
         specimen=specimen,
-        lac=lac,
-        artefacts=artefacts,
+        lac=slab.lac,
+        artefacts=slab.artefacts,
         ice_thickness_um=scene.ice_thickness_um,
         exposure=exposure,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slab:
+    """A specimen in its slab of ice, on two grids.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        On the target's grid.
+    lac : ndarray, shape (z, y, x), float32, 1/um
+        The scene on the target's grid.
+    artefacts : dict of ndarray, shape (z, y, x), bool
+        `fiducials`, `cracks`, `impurities` on the target's grid.
+    scene : Scene
+        On the simulation's grid.
+    coverage : ndarray, shape (z, y, x), float32
+        Share of the simulation's voxels inside cells.
+    """
+
+    specimen: Specimen
+    lac: NDArray[np.float32]
+    artefacts: dict[str, NDArray[np.bool_]]
+    scene: Scene
+    coverage: NDArray[np.float32]
+
+
+def make_slab(
+    specimen: YeastParameters | BuddingParameters,
+    scene: SceneParameters,
+    grid: GridParameters,
+    draw: GeneratorOf,
+    timed: StageTimer,
+) -> Slab:
+    """Draw a specimen of a flat grid and the ice around it.
+
+    Parameters
+    ----------
+    specimen, scene, grid : parameters
+        Parts of a recipe.
+    draw : callable
+        Stage -> generator.
+    timed : StageTimer
+        Adds up the seconds of each stage.
+    """
+    target, fine = grid.target, grid.simulation
+    factor, columns = grid.simulation_refinement, target.shape[2]
+    with timed("phantom generation"):
+        where = {"field": target, "extended": fine}
+        ice = scene.ice_lac_per_um
+        if isinstance(specimen, YeastParameters):
+            yeast = make_yeast(specimen, ice_lac_per_um=ice, generator_of=draw, **where)
+            render = partial(render_yeast, yeast)
+        else:
+            budding = draw_budding(specimen, ice_lac_per_um=ice, generator_of=draw, **where)
+            render = partial(render_budding, budding)
+    with timed("voxelisation"):
+        simulated = render(fine)
+        rendered = render(target)
+    with timed("scene (ice, cracks)"):
+        built = build_scene(
+            simulated.lac,
+            simulated.coverage,
+            fine,
+            half_depth_um=simulated.half_depth_um,
+            parameters=scene,
+            generator=draw,
+        )
+        lac = built.lac(factor=factor, columns=columns)
+        artefacts = {name: built.mask(name, factor=factor, columns=columns) for name in sorted(built.masks)}
+    return Slab(specimen=rendered, lac=lac, artefacts=artefacts, scene=built, coverage=simulated.coverage)

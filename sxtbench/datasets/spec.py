@@ -10,7 +10,20 @@ from sxtbench.datasets.recipe import AnyRecipe
 from sxtbench.distributions import Parameters
 from sxtbench.hashing import sha256_json
 
-Condition = dict[str, float]
+Level = float | str
+"""Of an axis: a number, or a name where there is nothing to count."""
+
+Condition = dict[str, Any]
+"""The level of each axis."""
+
+
+def level_text(level: Level) -> str:
+    """Return a level as names of samples and constants have it.
+
+    >>> level_text(100.0), level_text("incoherent")
+    ('100', 'incoherent')
+    """
+    return level if isinstance(level, str) else f"{level:g}"
 
 
 class Axis(Parameters):
@@ -20,19 +33,21 @@ class Axis(Parameters):
     once a level, on the first so many of train; the reference is the largest.
     """
 
-    levels: tuple[float, ...] = Field(min_length=1)
-    reference: float
+    levels: tuple[Level, ...] = Field(min_length=1)
+    reference: Level
     kind: str = Field(default="condition", pattern="^(condition|training)$")
 
     @model_validator(mode="after")
     def _reference_is_a_level(self) -> "Axis":
         if self.reference not in self.levels:
-            raise ValueError(f"reference {self.reference:g} is not among the levels {list(self.levels)}")
+            raise ValueError(f"reference {level_text(self.reference)} is not among the levels {list(self.levels)}")
         if self.kind == "training":
-            if any(level < 1 or level != int(level) for level in self.levels):
+            numbers = [level for level in self.levels if not isinstance(level, str)]
+            if len(numbers) < len(self.levels) or any(level < 1 or level != int(level) for level in numbers):
                 raise ValueError(f"levels are {list(self.levels)}, expected whole numbers of training specimens")
-            if self.reference != max(self.levels):
-                raise ValueError(f"reference is {self.reference:g}, expected the largest level, {max(self.levels):g}")
+            if self.reference != max(numbers):
+                largest = f"expected the largest level, {max(numbers):g}"
+                raise ValueError(f"reference is {level_text(self.reference)}, {largest}")
         return self
 
 
@@ -100,7 +115,7 @@ class DatasetSpec:
 
     def sample_id(self, group: str, condition: Condition) -> str:
         """Return `<group>` at the reference level, else `<group>~<axis>=<level>`."""
-        changed = [f"{name}={level:g}" for name, level in condition.items() if level != self.reference[name]]
+        changed = [f"{name}={level_text(level)}" for name, level in condition.items() if level != self.reference[name]]
         return group + "".join(f"~{text}" for text in changed)
 
 

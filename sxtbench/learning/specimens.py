@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sxtbench.acquisition.scene import build_scene
 from sxtbench.acquisition.series import Exposure, acquire
 from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.recipe import AnyRecipe, CapillaryRecipe, Recipe
 from sxtbench.errors import InputError
 from sxtbench.randomness import generator, stage_key
@@ -37,6 +38,8 @@ def without_artefacts(recipe: AnyRecipe) -> AnyRecipe:
     """
     if isinstance(recipe, CapillaryRecipe):
         raise InputError("slabs in a capillary cannot be simulated without artefacts; artefacts must be true")
+    if isinstance(recipe, LaboratoryRecipe):
+        raise InputError("what a laboratory sees cannot be simulated without artefacts; artefacts must be true")
     acquisition: Any = recipe.acquisition
     if isinstance(recipe, CubeRecipe):
         steady = acquisition.rotation.model_copy(update={"jitter_sd_deg": 0.0})

@@ -2,6 +2,7 @@
 
 from sxtbench.metrics.alignment import score_shifts
 from sxtbench.metrics.consistency import data_consistency
+from sxtbench.metrics.contrast import cnr, gcnr, score_contrast
 from sxtbench.metrics.counting import match_objects, score_quantities
 from sxtbench.metrics.fidelity import affine_fit, lac_bias, lac_regression, psnr, psnr_affine, psnr_lac, rmse, ssim
 from sxtbench.metrics.interior import cupping, score_interior, slice_frc
@@ -19,12 +20,14 @@ __all__ = [
     "TransferCurve",
     "affine_fit",
     "bit_threshold",
+    "cnr",
     "cupping",
     "data_consistency",
     "dice",
     "first_crossing",
     "frc",
     "fsc",
+    "gcnr",
     "get_metric",
     "iou",
     "lac_bias",
@@ -36,6 +39,7 @@ __all__ = [
     "psnr_lac",
     "quantify",
     "rmse",
+    "score_contrast",
     "score_interior",
     "score_labels",
     "score_quantities",

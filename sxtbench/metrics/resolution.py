@@ -347,7 +347,7 @@ def correlation_curve(
     correlation = np.divide(cross, power, out=np.full(cross.shape, np.nan), where=power > 0)
     correlation = np.clip(correlation, -1, 1)
     correlation[0] = 1.0
-    return CorrelationCurve(_frequencies(sums.side, voxel_size_nm), correlation, samples * share)
+    return CorrelationCurve(shell_frequencies(sums.side, voxel_size_nm), correlation, samples * share)
 
 
 def transfer_curve(sums: ShellSums, voxel_size_nm: float, *, cone: str | None = "in") -> TransferCurve:
@@ -355,10 +355,11 @@ def transfer_curve(sums: ShellSums, voxel_size_nm: float, *, cone: str | None = 
     cross, _, power, _ = sums.within(cone)
     transfer = np.divide(cross, power, out=np.full(cross.shape, np.nan), where=power > 0)
     transfer[0] = np.nan
-    return TransferCurve(_frequencies(sums.side, voxel_size_nm), transfer)
+    return TransferCurve(shell_frequencies(sums.side, voxel_size_nm), transfer)
 
 
-def _frequencies(side: int, voxel_size_nm: float) -> NDArray[np.float64]:
+def shell_frequencies(side: int, voxel_size_nm: float) -> NDArray[np.float64]:
+    """Return the frequencies of the shells of a cube, 0 to Nyquist, in cycles per nm."""
     if not (math.isfinite(voxel_size_nm) and voxel_size_nm > 0):
         raise InputError(f"the pixel or voxel size is {voxel_size_nm}, expected a positive number of nm")
     return np.arange(side // 2 + 1) / (side * voxel_size_nm)

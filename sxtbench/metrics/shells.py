@@ -86,11 +86,11 @@ def shell_sums(
         raise InputError(f"a cone needs a volume (z, y, x), got shape {a.shape}")
     side = max(a.shape)
     half = shells = side // 2 + 1
-    first = _spectrum(a, weight, side, "first")
-    second = first if b is a else _spectrum(b, weight, side, "second")
+    first = weighted_spectrum(a, weight, side, "first")
+    second = first if b is a else weighted_spectrum(b, weight, side, "second")
     k = np.fft.fftfreq(side, 1 / side)
     across = np.square(k)[:, None] + np.square(np.arange(half))[None, :]
-    twice = _conjugates(side)
+    twice = mirror_weights(side)
     outside = np.zeros((side, half), np.intp)
     if angles_deg is not None:
         outside = np.where(inside_cone(side, angles_deg), 0, shells + 1)
@@ -146,7 +146,7 @@ def independent_share(weight: NDArray[np.floating] | None, shape: tuple[int, ...
     spectrum = scipy.fft.rfftn(squared, (side,) * len(shape), workers=_WORKERS)
     k = np.square(np.fft.fftfreq(side, 1 / side))
     across = k[:, None] + np.square(np.arange(side // 2 + 1))[None, :]
-    twice = _conjugates(side)
+    twice = mirror_weights(side)
     planes = k if len(shape) == 3 else np.zeros(1)
     total = 0.0
     for plane, part in zip(planes, spectrum.reshape(len(planes), side, -1), strict=True):
@@ -285,7 +285,7 @@ def inside_cone(side: int, angles_deg: ArrayLike) -> NDArray[np.bool_]:
     return inside
 
 
-def _spectrum(
+def weighted_spectrum(
     volume: NDArray[np.floating], weight: NDArray[np.floating] | None, side: int, which: str
 ) -> NDArray[np.complexfloating]:
     """Return the half spectrum of the volume less its mean, weighted, padded to a cube; an image's as one plane."""
@@ -314,7 +314,7 @@ def _spectrum(
     return spectrum if volume.ndim == 3 else spectrum[None]
 
 
-def _conjugates(side: int) -> NDArray[np.float64]:
+def mirror_weights(side: int) -> NDArray[np.float64]:
     """Return how many coefficients of the full spectrum each column of the half spectrum stands for."""
     twice = np.full(side // 2 + 1, 2.0)
     twice[0] = 1
