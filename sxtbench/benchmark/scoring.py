@@ -7,7 +7,15 @@ from sxtbench.benchmark.answer import Answer
 from sxtbench.benchmark.task import Task
 from sxtbench.datasets.dataset import Sample
 from sxtbench.geometry import ParallelGeometry
-from sxtbench.metrics import data_consistency, psnr_lac, score_interior, score_shifts
+from sxtbench.metrics import (
+    data_consistency,
+    hallucination,
+    kept_contrast,
+    psnr_lac,
+    score_dose,
+    score_interior,
+    score_shifts,
+)
 from sxtbench.metrics.registry import Score, score_labels
 from sxtbench.metrics.volume import score_volume
 from sxtbench.operators import ParallelBeam
@@ -49,6 +57,8 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
             answer, targets["labels"], sample.region, task.protocol.primary.classes, nucleus=targets.get("nucleus")
         )
     volume = np.asarray(answer, np.float32)
+    if task.protocol.primary.id == "equivalent_dose@1":
+        return _score_dose(sample, volume)
     series = sample.tilt_series
     scores = score_volume(
         volume,
@@ -63,9 +73,35 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
 
 def score_primary(task: Task, sample: Sample, answer: Answer) -> float:
     """Return the primary metric alone, in the task's unit: what a search over constants needs."""
-    if task.protocol.answer.kinds[0] == "volume":
+    if task.protocol.primary.id == "psnr_lac@1":
         return psnr_lac(answer, sample.targets["lac"], sample.scored_region)
     return next(value for metric, _, value in score_sample(task, sample, answer) if metric == task.protocol.primary.id)
+
+
+def _score_dose(sample: Sample, volume: NDArray[np.float32]) -> list[Score]:
+    """Score an answer at low dose; of a twin only what is not there, so that it takes no part in any other mean."""
+    targets, voxel_size_nm = sample.targets, sample.voxel_size_nm
+    if sample.twin_of:
+        there = targets["lac_of_specimen"]
+        found = hallucination(volume, targets["lac"], there, targets["vacated_um"], voxel_size_nm=voxel_size_nm)
+        return [("hallucination@1", None, found)]
+    scores = score_dose(
+        volume,
+        targets["lac"],
+        sample.scored_region,
+        targets["labels"],
+        voxel_size_nm=voxel_size_nm,
+        doses=targets["reference_doses"],
+        reference=targets["reference_information"],
+        noise_free=float(targets["noise_free_information"][0]),
+        dose_used=sample.condition["dose"],
+    )
+    if "vacated_um" not in targets:
+        return scores
+    kept = kept_contrast(
+        volume, targets["lac"], targets["lac_of_twin"], targets["vacated_um"], voxel_size_nm=voxel_size_nm
+    )
+    return [*scores, ("kept_contrast@1", None, kept)]
 
 
 def reprojection_chi_square(sample: Sample, volume: NDArray[np.float32]) -> float:

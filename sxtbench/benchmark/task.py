@@ -88,7 +88,7 @@ class Protocol(Parameters):
     data: str | None = Field(default=None, description="the task whose dataset this one uses, where not its own")
     input: Input
     answer: Answer
-    region: Literal["cyl", "cell_halo", "roi", "views"]
+    region: Literal["cyl", "cell_halo", "cells", "roi", "views"]
     primary: Primary
     axes: dict[str, Axis]
     tiers: dict[str, Tier]
@@ -229,8 +229,8 @@ def list_tasks() -> list[str]:
     """Return the names of the tasks that ship with this version.
 
     >>> list_tasks()  # doctest: +NORMALIZE_WHITESPACE
-    ['interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation', 'organelle-segmentation',
-     'projection-alignment']
+    ['interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation', 'low-dose',
+     'organelle-segmentation', 'projection-alignment']
     """
     return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
 

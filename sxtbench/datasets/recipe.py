@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from sxtbench.acquisition.interior import PairParameters
 from sxtbench.acquisition.scene import SceneParameters
 from sxtbench.acquisition.series import AcquisitionParameters, DeepAcquisitionParameters
-from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.cube_recipe import CubeRecipe, LowDoseRecipe
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
@@ -188,7 +188,7 @@ class CapillaryRecipe(Parameters):
         return [scene.shape for scene in self.families.present]
 
 
-AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe
+AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe | LowDoseRecipe
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,6 +287,7 @@ def parse_recipe(content: Mapping[str, Any], where: str) -> AnyRecipe:
         "budding-yeast": ShiftedRecipe,
         "capillary": CapillaryRecipe,
         "cube": CubeRecipe,
+        "low-dose-cube": LowDoseRecipe,
     }
     family = content.get("family")
     if family not in kinds:

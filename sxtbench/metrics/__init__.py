@@ -2,6 +2,7 @@
 
 from sxtbench.metrics.alignment import score_shifts
 from sxtbench.metrics.consistency import data_consistency
+from sxtbench.metrics.dose import DoseInformation, equivalent_dose, hallucination, kept_contrast, score_dose
 from sxtbench.metrics.fidelity import affine_fit, lac_bias, lac_regression, psnr, psnr_affine, psnr_lac, rmse, ssim
 from sxtbench.metrics.interior import cupping, score_interior, slice_frc
 from sxtbench.metrics.overlap import dice, iou, share_called, union_iou
@@ -11,6 +12,7 @@ from sxtbench.metrics.volume import score_volume
 
 __all__ = [
     "CorrelationCurve",
+    "DoseInformation",
     "Metric",
     "TransferCurve",
     "affine_fit",
@@ -18,11 +20,14 @@ __all__ = [
     "cupping",
     "data_consistency",
     "dice",
+    "equivalent_dose",
     "first_crossing",
     "frc",
     "fsc",
     "get_metric",
+    "hallucination",
     "iou",
+    "kept_contrast",
     "lac_bias",
     "lac_regression",
     "mtf",
@@ -30,6 +35,7 @@ __all__ = [
     "psnr_affine",
     "psnr_lac",
     "rmse",
+    "score_dose",
     "score_interior",
     "score_labels",
     "score_shifts",
