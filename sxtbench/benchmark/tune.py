@@ -4,7 +4,6 @@
 that differ at a level of an axis under `levels` there.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from sxtbench.benchmark.evaluate import checked
+from sxtbench.benchmark.evaluate import answer_kind, checked
 from sxtbench.benchmark.method import (
     baseline_folder,
     fit_method,
@@ -22,6 +21,7 @@ from sxtbench.benchmark.method import (
     require_meant_for,
 )
 from sxtbench.benchmark.scoring import score_primary
+from sxtbench.benchmark.statistics import mean_on_scale
 from sxtbench.benchmark.task import Task, suggestion
 from sxtbench.benchmark.training import training_data
 from sxtbench.datasets.dataset import Dataset
@@ -176,11 +176,12 @@ def _search(
 
 
 def _score(method: Any, task: Task, samples: Dataset) -> float:
-    """Mean of the primary metric over samples, each a specimen."""
+    """Mean of the primary metric over samples, each a specimen, on the metric's scale."""
     if learns(method, task.protocol.answer.kinds[0]):
         fit_method(method, training_data(task), task.dataset("validation"))
+    kind = answer_kind(method, task)
     values = [
-        score_primary(task, truth, checked(task, sample, predict_sample(method, sample)))
+        score_primary(task, truth, checked(task, sample, predict_sample(method, sample), kind=kind))
         for sample, truth in zip(samples.without_targets, samples, strict=True)
     ]
-    return math.fsum(values) / len(values)
+    return mean_on_scale(values, get_metric(task.protocol.primary.id).scale)

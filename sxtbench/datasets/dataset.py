@@ -24,6 +24,7 @@ from sxtbench.files import atomic_path
 from sxtbench.hashing import sha256_json
 from sxtbench.labels import GLASS
 from sxtbench.metrics.regions import SCORED_SHARE, cylinder, interior_cylinder
+from sxtbench.reconstruction import fbp
 
 
 def home() -> Path:
@@ -180,6 +181,21 @@ class Sample:
         if isinstance(recipe, FlatGridRecipe):
             attributes["tilt_range_deg"] = recipe.acquisition.tilt.range_deg
         return derive(stored, self.condition, attributes, content_sha256=self._row["content_sha256"])
+
+    def from_projections(self, projections: NDArray[Any]) -> NDArray[np.float32]:
+        """Reconstruct other projections of the same views with the pinned settings of `reconstructions["fbp"]`.
+
+        Parameters
+        ----------
+        projections : ndarray, shape (n_angles, z, u), float, absorbance
+            For example denoised ones; what the harness makes of an answer that is projections.
+
+        Returns
+        -------
+        ndarray, shape (z, y, x), float32, LAC in 1/um
+        """
+        settings = self._spec.fbp or {}
+        return fbp(projections, self.tilt_series.geometry, volume_shape=self.shape, **settings)
 
     @cached_property
     def targets(self) -> Mapping[str, NDArray[Any]]:
