@@ -298,6 +298,7 @@ def score_dose(
     mtf50 = transfer_curve(sums, voxel_size_nm, cone=None).resolution_nm()
     return [
         ("equivalent_dose@1", None, found.dose),
+        ("equivalent_dose_median@1", None, found.dose),
         ("information@1", None, information),
         ("at_the_ends@1", None, float(found.beyond != 0)),
         ("above_noise_free@1", None, float(information > noise_free)),

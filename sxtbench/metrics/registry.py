@@ -23,6 +23,7 @@ from sxtbench.metrics.overlap import (
 )
 
 Scale = Literal["linear", "log2", "log10"]
+Centre = Literal["mean", "median"]
 Score = tuple[str, int | None, float]
 _CELL = (CYTOPLASM, VACUOLE, DROPLET)
 
@@ -49,6 +50,8 @@ class Metric:
         Least and greatest possible value; intervals are clipped to them.
     scale : {"linear", "log2", "log10"}
         On which values are averaged and compared (DESIGN 10).
+    centre : {"mean", "median"}
+        What is told of specimens.
     margin : float or None
         Differences up to this, on the scale, do not matter (PROTOCOL 5); None where no verdict is given.
     per_class : bool
@@ -68,6 +71,7 @@ class Metric:
     digits: int = 3
     unit: str = ""
     scale: Scale = "linear"
+    centre: Centre = "mean"
     margin: float | None = None
     per_class: bool = False
     undefined: str = "undefined"
@@ -357,6 +361,16 @@ METRICS = {
             margin=0.05,
             digits=2,
             description="Dose at which plain FBP holds as much information, over the dose that was used.",
+        ),
+        Metric(
+            id="equivalent_dose_median@1",
+            name="median equivalent dose",
+            direction="higher",
+            bounds=(0.1, 100.0),
+            scale="log10",
+            centre="median",
+            digits=2,
+            description="The same, the median over specimens: it does not feel how far a few lie beyond the scale.",
         ),
         Metric(
             id="information@1",
