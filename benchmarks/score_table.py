@@ -26,6 +26,7 @@ LEVELS = {
         "360 degrees": {"sampling_deg": 360},
     },
     "organelle-segmentation": {"1 labelled cell": {"labelled_cells": 1}},
+    "low-dose": {"dose 1/5": {"dose": 0.2}, "1/20": {"dose": 0.05}, "1/50": {"dose": 0.02}},
 }
 COLUMNS = {
     "limited-angle-segmentation": {"cytoplasm": ("iou@1", 1), "vacuole": ("iou@1", 2), "droplet": ("iou@1", 3)},
@@ -53,6 +54,15 @@ COLUMNS = {
         "nucleus": ("iou@1", 4),
         "mitochondrion": ("iou@1", 6),
         "droplet": ("iou@1", 3),
+    },
+    "low-dose": {
+        "median": ("equivalent_dose_median@1", None),
+        "information": ("information@1", None),
+        "hallucination": ("hallucination@1", None),
+        "droplet contrast": ("kept_contrast@1", None),
+        "PSNR": ("psnr_lac@1", None),
+        "SSIM": ("ssim@1", None),
+        "bias mitochondrion": ("lac_bias@1", 6),
     },
 }
 
