@@ -97,7 +97,8 @@ def main(path: Path | None) -> None:
     sample, twin = data.by_id("test-00000"), data.by_id("test-00000~twin")
     other = data.by_id("test-00001").reconstructions["fbp"]
     made, of_twin = volumes(sample, other), volumes(twin, other)
-    print("| volume | equivalent dose | masked FSC, not flattened | PSNR, dB | SSIM | hallucination |\n|---|---|---|---|---|---|")
+    print("| volume | equivalent dose | masked FSC, not flattened | PSNR, dB | SSIM | hallucination |")
+    print("|---|---|---|---|---|---|")
     rows = []
     for name, volume in made.items():
         found, invented = scores(task, sample, volume), scores(task, twin, of_twin[name])["hallucination"]

@@ -18,9 +18,9 @@ class Noise2Inverse:
     """Denoise the FBP by a 2.5-D U-Net that never saw a truth.
 
     After Hendriksen et al. 2020, doi 10.1109/TCI.2020.3019647, strategy X:1: views are dealt out to `parts`
-    reconstructions; the network sees the mean of all but one and is to predict that one, whose noise it cannot know. The
-    answer is the mean over what is left out. It learns from the measured series of train and validation, at every dose
-    at once.
+    reconstructions; the network sees the mean of all but one and is to predict that one, whose noise it cannot know.
+    The answer is the mean over what is left out. It learns from the measured series of train and validation, at every
+    dose at once.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ class Interval:
     n_groups : int
         Groups with a value.
     method : {"t", "bca", "order", "degenerate", "undefined"}
-        `order`: two order statistics about a median. `degenerate`: one group, or groups that are all equal; low and high are the mean and say nothing of the spread.
-        `undefined`: no group has a value.
+        `order`: two order statistics about a median. `degenerate`: one group, or groups that are all equal; low and
+        high are the mean and say nothing of the spread. `undefined`: no group has a value.
     """
 
     mean: float
@@ -274,9 +274,7 @@ def _interval_on_scale(
     return low, high, "t"
 
 
-def _about_median(
-    values: NDArray[np.float64], median: float, confidence: float
-) -> tuple[float, float, IntervalMethod]:
+def _about_median(values: NDArray[np.float64], median: float, confidence: float) -> tuple[float, float, IntervalMethod]:
     from scipy.stats import binom
 
     if values[-1] == values[0]:

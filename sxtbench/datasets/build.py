@@ -212,7 +212,10 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
         content[stored["group"]] = stored["content_sha256"]
         picture = {"bytes": (folder / stored["preview"]).read_bytes(), "path": stored["preview"]}
         twin, calibration = stored.pop("has_twin", False), stored.pop("calibration_id", None)
-        for condition, twin_of in [*((c, None) for c in spec.conditions()), *[(spec.reference, stored["group"])] * twin]:
+        for condition, twin_of in [
+            *((c, None) for c in spec.conditions()),
+            *[(spec.reference, stored["group"])] * twin,
+        ]:
             own = condition == spec.reference and twin_of is None
             rows.append(
                 {

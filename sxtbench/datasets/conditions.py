@@ -83,9 +83,7 @@ def _dose(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scans:
     def thinned(name: str) -> TiltSeries:
         one = series[name]
         key = thinning_key(content if name == "main" else f"{content} {name}", level)
-        return replace(
-            one, counts=thin_counts(one.counts, level, key), incident_photons=one.incident_photons * level
-        )
+        return replace(one, counts=thin_counts(one.counts, level, key), incident_photons=one.incident_photons * level)
 
     return {name: one if name == FULL_DOSE else thinned(name) for name, one in series.items()}
 

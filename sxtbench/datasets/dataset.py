@@ -81,8 +81,8 @@ class Sample:
         Dataset, tier, the kind of answer that is asked for, share of pixels at the count floor; of an interior scan
         `region_centre_um`, (y, x) from the rotation axis, and `region_width_um`.
     series : mapping of TiltSeries
-        Tilt series by name: `main`, or `interior` and `full`. `tilt_series` is `main`, or the only one. At low dose also
-        `paired` and `paired_low`: a few tilts of another specimen at the full dose, and the same at this sample's.
+        Tilt series by name: `main`, or `interior` and `full`. `tilt_series` is `main`, or the only one. At low dose
+        also `paired` and `paired_low`: a few tilts of another specimen at the full dose, and again at this sample's.
     reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
         `fbp` and `cgne`, where the task offers them: stored at the reference level (`cgne` not in full), else computed
         at the first access; what `cgne` costs is paid once, it is kept on disk.

@@ -1,9 +1,9 @@
 """What a dose is worth: the information in a volume, and the dose at which plain FBP has as much (PROTOCOL 4).
 
-Information is the mean Fourier shell correlation with the truth, in the cells, between 1/(1000 nm) and 1/(4 voxels). A
-correlation under a mask is not free of filters: the mask's edge scatters the strong low frequencies of a smoothed volume
-into its weak high ones. So both volumes are flattened first: a smooth radial gain gives all shells about the same power
-before the mask is applied. An isotropic linear filter then cancels.
+Information is the mean Fourier shell correlation with the truth, in the cells, between 1/(1000 nm) and 1/(4 voxels).
+A correlation under a mask is not free of filters: the mask's edge scatters the strong low frequencies of a smoothed
+volume into its weak high ones. So both volumes are flattened first: a smooth radial gain gives all shells about the
+same power before the mask is applied. An isotropic linear filter then cancels.
 """
 
 import math
@@ -76,16 +76,15 @@ class DoseInformation:
         k = np.fft.fftfreq(self._coarse, 1 / self._coarse).astype(np.float32)
         half = np.arange(self._coarse // 2 + 1, dtype=np.float32)
         radius = np.sqrt(np.square(k)[:, None, None] + np.square(k)[:, None] + np.square(half))
-        shell = np.rint(radius).astype(np.intp)
+        shell = np.rint(radius).astype(np.int32)
         twice = np.broadcast_to(np.where((half == 0) | (half * 2 == self._coarse), 1.0, 2.0), shell.shape)
         self._kept = np.flatnonzero((shell > 0) & (shell <= last + _BEYOND))
         self._radius = radius.flat[self._kept]
         self._kept_shell, self._kept_twice = shell.flat[self._kept], twice.flat[self._kept]
         self._scored = np.flatnonzero((shell >= first) & (shell <= last))
         self._scored_shell, self._scored_twice = shell.flat[self._scored] - first, twice.flat[self._scored]
-        samples = np.bincount(self._kept_shell, self._kept_twice)[1:]
-        self._samples = samples
-        self._middle = np.bincount(self._kept_shell, self._kept_twice * self._radius)[1:] / samples
+        self._samples = np.bincount(self._kept_shell, self._kept_twice)[1:]
+        self._middle = np.bincount(self._kept_shell, self._kept_twice * self._radius)[1:] / self._samples
         self._weight = self._resampled(self._spectrum(softened(inside)))
         self._total = float(self._weight.sum(dtype=np.float64))
         self._truth = self._coefficients(volume, "the truth")
@@ -125,8 +124,8 @@ class DoseInformation:
         """
         if not np.isfinite(volume).all():
             raise InputError(f"{which} holds NaN or infinity, expected finite values")
-        values = (volume - volume.mean(dtype=np.float64)).astype(np.float32)
-        if np.abs(values).max() <= 4 * np.finfo(np.float32).eps * np.abs(volume).max():
+        values = volume.astype(np.float32) - np.float32(volume.mean(dtype=np.float64))
+        if np.ptp(values) <= 4 * np.finfo(np.float32).eps * max(-float(volume.min()), float(volume.max())):
             return np.zeros_like(self._weight)  # a constant: nothing but rounding is left
         spectrum = self._spectrum(values).reshape(-1)
         kept = spectrum[self._kept]
@@ -194,9 +193,7 @@ class EquivalentDose(NamedTuple):
     beyond: int
 
 
-def equivalent_dose(
-    information: float, doses: ArrayLike, reference: ArrayLike, *, dose_used: float
-) -> EquivalentDose:
+def equivalent_dose(information: float, doses: ArrayLike, reference: ArrayLike, *, dose_used: float) -> EquivalentDose:
     """Return the dose at which plain FBP has the same information, over the dose that was used.
 
     The curve is a monotone cubic in the logarithm of the dose (Fritsch and Carlson 1980). A value on a plateau gives
@@ -387,9 +384,7 @@ def _contrast(
     return math.fsum(shares) / len(shares) if shares else math.nan
 
 
-def _around(
-    shape: tuple[int, ...], centre: list[float], reach: float
-) -> tuple[tuple[slice, ...], NDArray[np.float64]]:
+def _around(shape: tuple[int, ...], centre: list[float], reach: float) -> tuple[tuple[slice, ...], NDArray[np.float64]]:
     """Return a box about a place, and the distance of its voxels from it."""
     middle = [c + (n - 1) / 2 for c, n in zip(centre, shape, strict=True)]
     spans = [

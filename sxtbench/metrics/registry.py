@@ -393,7 +393,7 @@ METRICS = {
             direction="lower",
             bounds=(0.0, 1.0),
             digits=2,
-            description="Share of specimens with more information than the noise-free FBP of the same geometry: a flag.",
+            description="Share of specimens with more information than the noise-free FBP of the same views: a flag.",
         ),
         Metric(
             id="hallucination@1",
