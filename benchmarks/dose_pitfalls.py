@@ -17,6 +17,7 @@ from sxtbench.benchmark.task import Task, get_task
 from sxtbench.datasets.dataset import Sample
 from sxtbench.metrics import fsc
 from sxtbench.metrics.dose import scored_shells
+from sxtbench.reconstruction import fbp
 
 Volume = NDArray[np.float32]
 
@@ -43,6 +44,8 @@ def painted(sample: Sample) -> Volume:
 def volumes(sample: Sample, other: Volume) -> dict[str, Volume]:
     """Return what the table compares; `sample` is a specimen or its twin, `other` the FBP of another."""
     plain, truth = sample.reconstructions["fbp"], sample.targets["lac"]
+    series = sample.tilt_series
+    hann = fbp(series.projections, series.geometry, volume_shape=sample.shape, filter="hann")
     remembered = sample.targets["lac_of_specimen"] if sample.twin_of else truth
     return {
         "FBP": plain,
@@ -50,6 +53,7 @@ def volumes(sample: Sample, other: Volume) -> dict[str, Volume]:
         "FBP, Gaussian of 1 voxel": blurred(plain, 1.0),
         "FBP, Gaussian of 2 voxels": blurred(plain, 2.0),
         "FBP, sharpened": filtered(plain, lambda k: 1 + 4 * k / 0.5),
+        "FBP, Hann window (not isotropic)": hann,
         "FBP of another cell": other,
         "half FBP, half the truth": (plain + truth) / 2,
         "half FBP, half a memory of the cell": (plain + remembered) / 2,
@@ -80,7 +84,7 @@ def picture(rows: list[tuple[str, Any]], made: Mapping[str, Volume], sample: Sam
     noise_free = float(sample.targets["noise_free_information"][0])
     panel.axhline(noise_free, color="grey", linestyle=":", label="noise-free FBP")
     for number, (name, found) in enumerate(rows):
-        panel.plot(found["equivalent_dose"], found["information"], "osD^v<>PX*h"[number % 11], label=name, alpha=0.8)
+        panel.plot(found["equivalent_dose"], found["information"], "osD^vd<>PX*h"[number % 12], label=name, alpha=0.8)
     panel.set(xlabel="dose over the dose that was used", ylabel="information")
     panel.legend(fontsize=7, frameon=False, loc="lower right")
     shown = ("FBP", "FBP, Gaussian of 1 voxel", "true labels painted", "truth")

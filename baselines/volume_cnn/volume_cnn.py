@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sxtbench.benchmark.method import load_method
 from sxtbench.errors import InputError
 from sxtbench.learning import build_network, load_network, predict_volume, save_weights
 from sxtbench.reconstruction import fbp
@@ -15,10 +16,14 @@ _UNIT = 0.3  # 1/um, as in sxtbench.learning.inputs
 
 
 class VolumeCnn:
-    """Denoise the FBP by a 2.5-D U-Net, supervised by the truth of other cells, at every dose at once.
+    """Denoise reconstructions by a 2.5-D U-Net, supervised by the truth of other cells, at every dose at once.
 
     Parameters
     ----------
+    name : str
+        Of the method.
+    start : str, optional
+        A method whose answer is a further input, to which the network adds what it lacks. Left out: the FBP alone.
     specimens : int
         Of the train split that are learned from.
     steps, batch : int
@@ -29,10 +34,10 @@ class VolumeCnn:
         Of AdamW; it falls along a line.
     """
 
-    name = "volume-cnn"
-
     def __init__(
         self,
+        name: str = "volume-cnn",
+        start: str | None = None,
         specimens: int = 12,
         steps: int = 500,
         batch: int = 8,
@@ -41,7 +46,8 @@ class VolumeCnn:
         slices: int = 5,
         learning_rate: float = 0.003,
     ) -> None:
-        self.specimens = specimens
+        self.name, self.specimens = name, specimens
+        self.start: Any = None if start is None else load_method(start)
         self.steps, self.batch, self.learning_rate = steps, batch, learning_rate
         self.architecture = {
             "name": "unet2d",
@@ -49,7 +55,7 @@ class VolumeCnn:
             "stages": stages,
             "features": features,
             "slices": slices,
-            "channels": 2,
+            "channels": 2 if start is None else 3,
             "norm": "batch",
         }
         self.network: Any = None
@@ -62,7 +68,7 @@ class VolumeCnn:
             self.network = build_network(self.architecture)
         groups = list(dict.fromkeys(sample.group for sample in train))[: self.specimens]
         truth = {s.group: s.targets["lac"] / np.float32(_UNIT) for s in train.at_reference if s.group in groups}
-        learned = [(channels(sample), truth[sample.group]) for sample in train if sample.group in groups]
+        learned = [(self._channels(sample), truth[sample.group]) for sample in train if sample.group in groups]
         half, depth = self.architecture["slices"] // 2, learned[0][1].shape[0]
         disc = torch.from_numpy(_disc(learned[0][1].shape[1:]))
         network = self.network.train()
@@ -76,7 +82,10 @@ class VolumeCnn:
                 turned, along = int(rng.integers(4)), int(rng.choice((1, -1)))
                 seen.append(np.rot90(volume[:, near[::along]], turned, axes=(-2, -1)).copy())
                 wanted.append(np.rot90(lac[z], turned).copy())
-            answer = network(torch.from_numpy(np.stack(seen)))[:, 0]
+            slabs = torch.from_numpy(np.stack(seen))
+            answer = network(slabs)[:, 0]
+            if self.start is not None:
+                answer = answer + slabs[:, 0, half]
             loss = (answer - torch.from_numpy(np.stack(wanted)))[:, disc].square().mean()
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate * (1 - step / self.steps)
@@ -90,8 +99,9 @@ class VolumeCnn:
         """Return the LAC, shape (z, y, x), 1/um."""
         if self.network is None:
             raise InputError("predicts before it was fitted; call fit or load first")
-        lac: NDArray[np.float32] = predict_volume(self.network, channels(sample), activation="none")[0]
-        return lac * np.float32(_UNIT)
+        seen = self._channels(sample)
+        lac: NDArray[np.float32] = predict_volume(self.network, seen, activation="none")[0]
+        return (lac if self.start is None else lac + seen[0]) * np.float32(_UNIT)
 
     def save(self, path: Path) -> None:
         """Write the weights."""
@@ -100,6 +110,12 @@ class VolumeCnn:
     def load(self, path: Path) -> None:
         """Read weights that `save` wrote."""
         self.network, _ = load_network(path)
+
+    def _channels(self, sample: Any) -> NDArray[np.float32]:
+        seen = channels(sample)
+        if self.start is None:
+            return seen
+        return np.concatenate([self.start.predict(sample)[None] / np.float32(_UNIT), seen])
 
 
 def channels(sample: Any) -> NDArray[np.float32]:

@@ -137,7 +137,7 @@ class DoseInformation:
         spectrum[...] = 0
         spectrum[self._kept] = kept * np.exp(gain - gain.max()).astype(np.float32)
         flat = self._resampled(spectrum.reshape(self._coarse, self._coarse, -1))
-        flat /= max(float(flat.std()), np.finfo(np.float32).tiny)
+        flat /= np.float32(max(float(flat.std()), float(np.finfo(np.float32).tiny)))
         return flat
 
     def _spectrum(self, volume: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -158,7 +158,7 @@ class DoseInformation:
         return found
 
     def _sums(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.bincount(self._scored_shell, values * self._scored_twice)
+        return np.asarray(np.bincount(self._scored_shell, values * self._scored_twice), np.float64)
 
 
 def scored_shells(side: int, voxel_size_nm: float) -> tuple[int, int]:
