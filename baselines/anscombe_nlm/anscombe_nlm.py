@@ -52,7 +52,7 @@ def unbiased_inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
     Examples
     --------
     >>> unbiased_inverse(np.array([2 * np.sqrt(3 / 8), 20.0])).round(2).tolist()
-    [0.0, 99.88]
+    [0.0, 99.89]
     """
     d = np.maximum(values, 2 * np.sqrt(3 / 8))
     root = np.sqrt(3 / 2)

@@ -36,7 +36,7 @@ class ProjectionCnn:
     answer = "projections"
 
     def __init__(
-        self, steps: int = 500, batch: int = 8, features: int = 16, stages: int = 3, learning_rate: float = 0.003
+        self, steps: int = 300, batch: int = 8, features: int = 16, stages: int = 3, learning_rate: float = 0.003
     ) -> None:
         self.steps, self.batch, self.learning_rate = steps, batch, learning_rate
         self.architecture = {

@@ -61,16 +61,20 @@ class VolumeCnn:
         self.network: Any = None
 
     def fit(self, train: Any, validation: Any, *, seed: int) -> None:
-        """Learn from the first specimens of train, turned and flipped."""
+        """Learn from the cells of the first specimens of train, turned and flipped."""
         rng = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = build_network(self.architecture)
         groups = list(dict.fromkeys(sample.group for sample in train))[: self.specimens]
-        truth = {s.group: s.targets["lac"] / np.float32(_UNIT) for s in train.at_reference if s.group in groups}
+        at_reference = [sample for sample in train.at_reference if sample.group in groups]
+        # The wall of a capillary is ten times brighter than what is in a cell, and would rule the loss.
+        truth = {
+            s.group: np.stack([s.targets["lac"] / np.float32(_UNIT), s.targets["cells"]]).astype(np.float32)
+            for s in at_reference
+        }
         learned = [(self._channels(sample), truth[sample.group]) for sample in train if sample.group in groups]
-        half, depth = self.architecture["slices"] // 2, learned[0][1].shape[0]
-        disc = torch.from_numpy(_disc(learned[0][1].shape[1:]))
+        half, depth = self.architecture["slices"] // 2, learned[0][1].shape[1]
         network = self.network.train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate)
         for step in range(self.steps):
@@ -81,12 +85,13 @@ class VolumeCnn:
                 near = np.clip(np.arange(z - half, z + half + 1), 0, depth - 1)
                 turned, along = int(rng.integers(4)), int(rng.choice((1, -1)))
                 seen.append(np.rot90(volume[:, near[::along]], turned, axes=(-2, -1)).copy())
-                wanted.append(np.rot90(lac[z], turned).copy())
+                wanted.append(np.rot90(lac[:, z], turned, axes=(-2, -1)).copy())
             slabs = torch.from_numpy(np.stack(seen))
             answer = network(slabs)[:, 0]
             if self.start is not None:
                 answer = answer + slabs[:, 0, half]
-            loss = (answer - torch.from_numpy(np.stack(wanted)))[:, disc].square().mean()
+            goal, cells = torch.from_numpy(np.stack(wanted)).unbind(1)
+            loss = ((answer - goal).square() * cells).sum() / cells.sum().clamp(min=1.0)
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate * (1 - step / self.steps)
             optimizer.zero_grad()
@@ -124,9 +129,3 @@ def channels(sample: Any) -> NDArray[np.float32]:
     noise = np.float32(np.sqrt(5 / series.counts.mean()))
     volume = fbp(series.projections, series.geometry, volume_shape=sample.shape, filter="hann") / np.float32(_UNIT)
     return np.stack([volume / np.hypot(np.float32(1), noise), np.full_like(volume, noise)])
-
-
-def _disc(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
-    inside: NDArray[np.bool_] = np.hypot(y[:, None], x[None, :]) < min(shape) / 2 - 2
-    return inside
