@@ -27,6 +27,7 @@ LEVELS = {
     },
     "organelle-segmentation": {"1 labelled cell": {"labelled_cells": 1}},
     "contrast-enhancement": {"partially coherent": {"illumination": "partially_coherent"}},
+    "low-dose": {"dose 1/5": {"dose": 0.2}, "1/20": {"dose": 0.05}, "1/50": {"dose": 0.02}},
 }
 COLUMNS = {
     "limited-angle-segmentation": {"cytoplasm": ("iou@1", 1), "vacuole": ("iou@1", 2), "droplet": ("iou@1", 3)},
@@ -64,6 +65,15 @@ COLUMNS = {
         "overshoot": ("overshoot@1", None),
         "downstream IoU": ("downstream_iou@1", None),
         "beyond": ("outside_family@1", None),
+    },
+    "low-dose": {
+        "median": ("equivalent_dose_median@1", None),
+        "information": ("information@1", None),
+        "hallucination": ("hallucination@1", None),
+        "droplet contrast": ("kept_contrast@1", None),
+        "PSNR": ("psnr_lac@1", None),
+        "SSIM": ("ssim@1", None),
+        "bias mitochondrion": ("lac_bias@1", 6),
     },
 }
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mini_tasks import mini_task
+from mini_tasks import mini_low_dose_task, mini_task
 
 from sxtbench.benchmark.task import Task, get_task
 from sxtbench.datasets.build import build
@@ -25,6 +25,15 @@ def mini_volume(mini: Task) -> Task:
     task = get_task("limited-angle-reconstruction", "tiny")
     spec = replace(mini.dataset_spec, region=task.dataset_spec.region, answer=task.dataset_spec.answer)
     return replace(task, dataset_spec=spec).at(mini.data)
+
+
+@pytest.fixture(scope="session")
+def mini_dose(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """The mini task of low doses with its dataset built."""
+    task = mini_low_dose_task()
+    folder = tmp_path_factory.mktemp("data") / task.dataset_spec.name
+    build(task.dataset_spec, folder)
+    return task.at(folder)
 
 
 @pytest.fixture(autouse=True)

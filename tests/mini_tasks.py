@@ -66,3 +66,17 @@ def mini_contrast_task() -> Task:
     content["acquisition"]["tilt"]["step_deg"] = 4.0
     spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, suffix="+mini")
     return replace(task, dataset_spec=spec)
+
+
+def mini_low_dose_task() -> Task:
+    """The tiny task of low doses with a coarser grid, fewer views, fewer mitochondria and fewer specimens."""
+    task = get_task("low-dose", "tiny")
+    content = task.dataset_spec.recipe.model_dump(mode="json")
+    content |= {"shape": [40, 40, 40], "voxel_size_nm": 240.0, "simulation_refinement": 1}
+    content["specimen"]["mitochondria"]["count"] = 12
+    content["acquisition"]["rotation"]["views"] = 24
+    content["low_dose"] |= {"paired_views": 4, "twins": {"every": 2, "droplets": 3}}
+    content["low_dose"]["reference"] |= {"points": 6, "seeds": 4}
+    axes = {"dose": Axis(levels=(0.2, 0.1), reference=0.1)}
+    spec = replace(task.dataset_spec, recipe=parse_recipe(content, "mini"), sizes=SIZES, axes=axes, suffix="+mini")
+    return replace(task, protocol=task.protocol.model_copy(update={"axes": axes}), dataset_spec=spec)

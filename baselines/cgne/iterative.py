@@ -17,14 +17,16 @@ class Iterative:
     Parameters
     ----------
     name : str
-        Of the method, and of its solver.
+        Of the method.
     tiers : dict of dict
         Keyword arguments of `extended` and of the solver by tier and level, found by `sxtbench tune` on validation.
         `systematic_sd`, where it is given, stands for data weights from the photons.
+    solver : str, optional
+        A key of `SOLVERS`; the method's name where left out.
     """
 
-    def __init__(self, name: str, tiers: dict[str, dict[str, Any]]) -> None:
-        self.name, self.tiers = name, tiers
+    def __init__(self, name: str, tiers: dict[str, dict[str, Any]], solver: str | None = None) -> None:
+        self.name, self.tiers, self.solver = name, tiers, solver or name
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return the LAC, shape (z, y, x), 1/um."""
@@ -34,4 +36,4 @@ class Iterative:
             options["data_weights"] = poisson_weights(
                 series.projections, series.incident_photons, systematic_sd=options.pop("systematic_sd")
             )
-        return extended(SOLVERS[self.name], series.projections, series.geometry, sample.shape, **options)
+        return extended(SOLVERS[self.solver], series.projections, series.geometry, sample.shape, **options)

@@ -29,12 +29,12 @@ class FbpAffine:
         self.calibration: dict[tuple[Any, ...], tuple[float, float]] = {}
 
     def fit(self, train: Any, validation: Any, *, seed: int) -> None:
-        """Fit gain and offset over the cells and their halo, pooled over specimens."""
+        """Fit gain and offset over the scored region, pooled over specimens."""
         groups = sorted({sample.group for sample in train})[: self.specimens]
         found: dict[tuple[Any, ...], list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = {}
         for sample in train:
             if sample.group in groups:
-                region = sample.targets["cell_halo"]
+                region = sample.scored_region
                 pair = self._fbp(sample)[region], sample.targets["lac"][region]
                 found.setdefault(_key(sample), []).append(pair)
                 by_truth = constants_for(self.tiers, sample).get("calibration") == "truth"

@@ -172,7 +172,7 @@ def _level(row: Row, axes: Mapping[str, Axis]) -> LevelKey:
 
 def _over_groups(metric: str, label: int | None, level: dict[str, Level], values: Sequence[float]) -> Aggregate:
     declared = get_metric(metric)
-    interval = group_interval(values, scale=declared.scale, bounds=declared.bounds)
+    interval = group_interval(values, scale=declared.scale, bounds=declared.bounds, centre=declared.centre)
     return Aggregate(
         metric=metric,
         class_=label,

@@ -9,17 +9,20 @@ from sxtbench.errors import InputError
 
 Answer = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
 
+_VALUES = {"volume": ("LAC in 1/um", "voxels"), "projections": ("absorbance", "pixels")}
+"""What answers of numbers are, and what they consist of."""
+
 
 def check_answer(answer: Any, *, kind: str, shape: tuple[int, ...], classes: tuple[int, ...], where: str) -> Answer:
     """Return an answer in its own dtype, or raise with one line that says what is wrong.
 
-    Labels become uint8, volumes float32, shifts float64.
+    Labels become uint8, volumes and projections float32, shifts float64.
 
     Parameters
     ----------
-    answer : ndarray, shape (z, y, x), or of shifts (n_views, 2)
+    answer : ndarray, shape (z, y, x), of projections (n_angles, z, u), or of shifts (n_views, 2)
         What a method returned, or what stood in a file.
-    kind : {"labels", "volume", "shifts"}
+    kind : {"labels", "volume", "projections", "shifts"}
         What the task asks for.
     shape : tuple of int
         The shape that is right.
@@ -39,7 +42,7 @@ def check_answer(answer: Any, *, kind: str, shape: tuple[int, ...], classes: tup
         raise InputError(f"{where}: prediction has shape {answer.shape}, expected {shape}")
     if kind == "labels":
         return _labels(answer, classes, where)
-    return _shifts(answer, where) if kind == "shifts" else _volume(answer, where)
+    return _shifts(answer, where) if kind == "shifts" else _values(answer, where, *_VALUES[kind])
 
 
 def _shifts(answer: NDArray[Any], where: str) -> NDArray[np.float64]:
@@ -51,14 +54,14 @@ def _shifts(answer: NDArray[Any], where: str) -> NDArray[np.float64]:
     return answer.astype(np.float64, copy=False)
 
 
-def _volume(answer: NDArray[Any], where: str) -> NDArray[np.float32]:
+def _values(answer: NDArray[Any], where: str, what: str, places: str) -> NDArray[np.float32]:
     if not np.issubdtype(answer.dtype, np.floating):
-        raise InputError(f"{where}: prediction has dtype {answer.dtype}, expected LAC in 1/um as a float dtype")
+        raise InputError(f"{where}: prediction has dtype {answer.dtype}, expected {what} as a float dtype")
     with np.errstate(over="ignore"):  # what overflows is infinite, and said to be
         volume = answer.astype(np.float32, copy=False)
     bad = volume.size - int(np.count_nonzero(np.isfinite(volume)))
     if bad:
-        raise InputError(f"{where}: prediction holds NaN or infinity in {bad} voxels, expected finite LAC in 1/um")
+        raise InputError(f"{where}: prediction holds NaN or infinity in {bad} {places}, expected finite {what}")
     return volume
 
 

@@ -185,16 +185,48 @@ def _is_answered(task: Task, split: str, folder: Path) -> bool:
     return any((folder / f"{group_id(split, index)}.npy").is_file() for index in range(count))
 
 
-def checked(task: Task, sample: Sample, answer: Any) -> Answer:
-    """Return an answer to a sample as the task wants it, or raise with one line."""
+def checked(task: Task, sample: Sample, answer: Any, *, kind: str | None = None) -> Answer:
+    """Return an answer to a sample as the task scores it, or raise with one line.
+
+    Where a task takes projections beside volumes, it scores what the pinned FBP makes of them.
+
+    Parameters
+    ----------
+    task : Task
+        Says which kinds of answer there are.
+    sample : Sample
+        Gives the shapes that are right.
+    answer : ndarray
+        What a method returned, or what stood in a file.
+    kind : str, optional
+        What the method says that it is. Left out, the shape tells.
+    """
     wanted = task.protocol.answer
-    return check_answer(
+    of_projections = "projections" in wanted.kinds and np.shape(answer) == sample.tilt_series.counts.shape
+    kind = kind or ("projections" if of_projections else wanted.kinds[0])
+    found = check_answer(
         answer,
-        kind=wanted.kinds[0],
-        shape=sample.answer_shape,
+        kind=kind,
+        shape=sample.tilt_series.counts.shape if kind == "projections" else sample.answer_shape,
         classes=wanted.classes,
         where=f"{task.name}/{sample.id}",
     )
+    return sample.from_projections(found) if kind == "projections" else found
+
+
+def answer_kind(method: Method, task: Task) -> str:
+    """Return which kind of answer a method gives: what its `answer` names, else the task's first.
+
+    Raises
+    ------
+    InputError
+        For a kind that the task does not take.
+    """
+    kinds = task.protocol.answer.kinds
+    kind = str(getattr(method, "answer", kinds[0]))
+    if kind not in kinds:
+        raise InputError(f"{method.name}: answers with {kind!r}; {task.name} takes {' or '.join(kinds)}")
+    return kind
 
 
 def _predict_all(
@@ -211,7 +243,7 @@ def _predict_all(
     require_meant_for(method.name, getattr(method, "config", {}), task)
     if isinstance(method, SEE_TARGETS):
         dataset, beside = dataset.with_targets, [other.with_targets for other in beside]
-    learned = learns(method, task.protocol.answer.kinds[0])
+    kind, learned = answer_kind(method, task), learns(method, task.protocol.answer.kinds[0])
     resumed, fit_seconds, seconds = False, None, 0.0
     for fit, samples in answers_wanted(task, dataset, learned=learned):
         wanted = (samples, *beside) if fit == fits_of(task)[-1] else (samples,)
@@ -230,7 +262,7 @@ def _predict_all(
                 start = time.perf_counter()
                 answer = predict_sample(fitted, sample)
                 seconds += time.perf_counter() - start
-                save(key, checked(task, sample, answer))
+                save(key, checked(task, sample, answer, kind=kind))
             if progress:
                 progress(key)
     config = getattr(method, "config", {})

@@ -14,8 +14,11 @@ from sxtbench.datasets.dataset import Sample
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.metrics import (
     data_consistency,
+    hallucination,
+    kept_contrast,
     psnr_lac,
     score_contrast,
+    score_dose,
     score_interior,
     score_quantities,
     score_shifts,
@@ -71,6 +74,8 @@ def score_sample(task: Task, sample: Sample, answer: Answer) -> list[Score]:
             if _is_reference(task, sample)
             else scores
         )
+    if task.protocol.primary.id == "equivalent_dose@1":
+        return _score_dose(sample, volume)
     series = sample.tilt_series
     scores = score_volume(
         volume,
@@ -105,7 +110,7 @@ def score_primary(task: Task, sample: Sample, answer: Answer) -> float:
     """Return the primary metric alone, in the task's unit: what a search over constants needs."""
     if task.protocol.primary.id == "cnr_gain_matched@1":
         return score_contrast_sample(sample, np.asarray(answer, np.float32))[0][2]
-    if task.protocol.answer.kinds[0] == "volume":
+    if task.protocol.primary.id == "psnr_lac@1":
         return psnr_lac(answer, sample.targets["lac"], sample.scored_region)
     return next(value for metric, _, value in score_sample(task, sample, answer) if metric == task.protocol.primary.id)
 
@@ -175,6 +180,32 @@ def _segmenter() -> Any:
 
 def _is_reference(task: Task, sample: Sample) -> bool:
     return sample.condition == task.dataset_spec.reference
+
+
+def _score_dose(sample: Sample, volume: NDArray[np.float32]) -> list[Score]:
+    """Score an answer at low dose; of a twin only what is not there, so that it takes no part in any other mean."""
+    targets, voxel_size_nm = sample.targets, sample.voxel_size_nm
+    if sample.twin_of:
+        there = targets["lac_of_specimen"]
+        found = hallucination(volume, targets["lac"], there, targets["vacated_um"], voxel_size_nm=voxel_size_nm)
+        return [("hallucination@1", None, found)]
+    scores = score_dose(
+        volume,
+        targets["lac"],
+        sample.scored_region,
+        targets["labels"],
+        voxel_size_nm=voxel_size_nm,
+        doses=targets["reference_doses"],
+        reference=targets["reference_information"],
+        noise_free=float(targets["noise_free_information"][0]),
+        dose_used=sample.condition["dose"],
+    )
+    if "vacated_um" not in targets:
+        return scores
+    kept = kept_contrast(
+        volume, targets["lac"], targets["lac_of_twin"], targets["vacated_um"], voxel_size_nm=voxel_size_nm
+    )
+    return [*scores, ("kept_contrast@1", None, kept)]
 
 
 def reprojection_chi_square(sample: Sample, volume: NDArray[np.float32]) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.metrics.registry import Metric, Scale
+from sxtbench.metrics.registry import Centre, Metric, Scale
 
-IntervalMethod = Literal["t", "bca", "degenerate", "undefined"]
+IntervalMethod = Literal["t", "bca", "order", "degenerate", "undefined"]
 
 BCA_FROM = 30
 """Groups from which the interval is a bootstrap's (BCa); below it is Student's."""
@@ -34,9 +34,9 @@ class Interval:
         NaN where no group has a value.
     n_groups : int
         Groups with a value.
-    method : {"t", "bca", "degenerate", "undefined"}
-        `degenerate`: one group, or groups that are all equal; low and high are the mean and say nothing of the spread.
-        `undefined`: no group has a value.
+    method : {"t", "bca", "order", "degenerate", "undefined"}
+        `order`: two order statistics about a median. `degenerate`: one group, or groups that are all equal; low and
+        high are the mean and say nothing of the spread. `undefined`: no group has a value.
     """
 
     mean: float
@@ -52,8 +52,11 @@ def group_interval(
     scale: Scale = "linear",
     bounds: tuple[float, float] = (-math.inf, math.inf),
     confidence: float = 0.95,
+    centre: Centre = "mean",
 ) -> Interval:
     """Mean over groups and its interval: Student's t below 30 groups, BCa from 30, both clipped to the bounds.
+
+    A median lies between two order statistics (the sign test's interval), from the least to the greatest of few groups.
 
     The result does not depend on the order of the groups, to the last bit: values are sorted first, and the
     bootstrap is seeded.
@@ -68,6 +71,8 @@ def group_interval(
         Least and greatest possible value, in the metric's unit.
     confidence : float
         Of the two-sided interval.
+    centre : {"mean", "median"}
+        What is told of the groups, under the name `mean`.
 
     Returns
     -------
@@ -92,8 +97,9 @@ def group_interval(
     scaled = np.sort(to_scale(array[~np.isnan(array)], scale))
     if not scaled.size:
         return Interval(mean=math.nan, low=math.nan, high=math.nan, n_groups=0, method="undefined")
-    mean = math.fsum(scaled) / scaled.size
-    low, high, method = _interval_on_scale(scaled, mean, confidence)
+    mean = float(np.median(scaled)) if centre == "median" else math.fsum(scaled) / scaled.size
+    found = _about_median if centre == "median" else _interval_on_scale
+    low, high, method = found(scaled, mean, confidence)
     least, greatest = bounds
     return Interval(
         mean=from_scale(mean, scale),
@@ -266,6 +272,15 @@ def _interval_on_scale(
             return low, high, "bca"
     low, high = _student(values, mean, confidence)
     return low, high, "t"
+
+
+def _about_median(values: NDArray[np.float64], median: float, confidence: float) -> tuple[float, float, IntervalMethod]:
+    from scipy.stats import binom
+
+    if values[-1] == values[0]:
+        return median, median, "degenerate"
+    outside = max(int(binom.ppf((1 - confidence) / 2, values.size, 0.5)), 1)
+    return float(values[outside - 1]), float(values[-outside]), "order"
 
 
 def _student(values: NDArray[np.float64], mean: float, confidence: float) -> tuple[float, float]:

@@ -89,7 +89,7 @@ class Protocol(Parameters):
     data: str | None = Field(default=None, description="the task whose dataset this one uses, where not its own")
     input: Input
     answer: Answer
-    region: Literal["cyl", "cell_halo", "roi", "views"]
+    region: Literal["cyl", "cell_halo", "cells", "roi", "views"]
     primary: Primary
     axes: dict[str, Axis]
     tiers: dict[str, Tier]
@@ -240,7 +240,7 @@ def list_tasks() -> list[str]:
 
     >>> list_tasks()  # doctest: +NORMALIZE_WHITESPACE
     ['contrast-enhancement', 'interior-reconstruction', 'limited-angle-reconstruction', 'limited-angle-segmentation',
-     'organelle-segmentation', 'projection-alignment']
+     'low-dose', 'organelle-segmentation', 'projection-alignment']
     """
     return sorted(path.parent.name for path in content_folder("tasks").glob("*/task.yaml"))
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from sxtbench.benchmark.constants import key_of
-from sxtbench.benchmark.evaluate import checked
+from sxtbench.benchmark.evaluate import answer_kind, checked
 from sxtbench.benchmark.method import (
     baseline_folder,
     fit_method,
@@ -179,11 +179,12 @@ def _search(
 
 
 def _score(method: Any, task: Task, samples: Dataset) -> float:
-    """Mean of the primary metric over samples, each a specimen."""
+    """Mean of the primary metric over samples, each a specimen, on the metric's scale."""
     if learns(method, task.protocol.answer.kinds[0]):
         fit_method(method, training_data(task), task.dataset("validation"))
+    kind = answer_kind(method, task)
     values = [
-        score_primary(task, truth, checked(task, sample, predict_sample(method, sample)))
+        score_primary(task, truth, checked(task, sample, predict_sample(method, sample), kind=kind))
         for sample, truth in zip(samples.without_targets, samples, strict=True)
     ]
     return mean_on_scale(values, get_metric(task.protocol.primary.id).scale)

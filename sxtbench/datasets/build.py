@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from sxtbench.content import content_folder
-from sxtbench.datasets import capillary, cube, flat_grid, laboratory
-from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets import capillary, cube, flat_grid, laboratory, low_dose
+from sxtbench.datasets.cube_recipe import CubeRecipe, LowDoseRecipe
 from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
-from sxtbench.datasets.spec import DatasetSpec, fingerprint
+from sxtbench.datasets.spec import DatasetSpec, fingerprint, twin_id
 from sxtbench.datasets.store import write_table
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
@@ -51,6 +51,8 @@ def family_of(recipe: AnyRecipe) -> ModuleType:
         return flat_grid
     if isinstance(recipe, LaboratoryRecipe):
         return laboratory
+    if isinstance(recipe, LowDoseRecipe):
+        return low_dose
     return cube if isinstance(recipe, CubeRecipe) else capillary
 
 
@@ -212,21 +214,26 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
         )
         content[stored["group"]] = stored["content_sha256"]
         picture = {"bytes": (folder / stored["preview"]).read_bytes(), "path": stored["preview"]}
-        for condition in spec.conditions():
+        twin, calibration = stored.pop("has_twin", False), stored.pop("calibration_id", None)
+        for condition, twin_of in [
+            *((c, None) for c in spec.conditions()),
+            *[(spec.reference, stored["group"])] * twin,
+        ]:
+            own = condition == spec.reference and twin_of is None
             rows.append(
                 {
-                    "id": spec.sample_id(stored["group"], condition),
+                    "id": twin_id(twin_of) if twin_of else spec.sample_id(stored["group"], condition),
                     "group": stored["group"],
                     "split": split,
-                    "reference": condition == spec.reference,
+                    "reference": own,
                     **{f"condition_{axis}": level for axis, level in condition.items()},
-                    "twin_of": None,
-                    "calibration_id": None,
+                    "twin_of": twin_of,
+                    "calibration_id": calibration,
                     "voxel_size_nm": spec.recipe.voxel_size_nm,
                     "energy_ev": spec.recipe.acquisition.energy_ev,
                     "stored_views": stored["views"],
                     **{k: v for k, v in stored.items() if k not in ("group", "views", "preview")},
-                    "preview": picture if condition == spec.reference else None,
+                    "preview": picture if own else None,
                 }
             )
     write_table(folder / "manifest" / f"{split}.parquet", rows)

@@ -19,6 +19,9 @@ Scans = dict[str, TiltSeries]
 HIGH_EXPOSURE, MIRROR_IMAGES, COHERENT = "_high", "_360", f"_{PARTIALLY_COHERENT}"
 """Endings of the names of stored scans that stand in for the others at a level."""
 
+FULL_DOSE = "paired"
+"""The only series of a low-dose sample that keeps its dose."""
+
 
 def derive(
     stored: Mapping[str, TiltSeries], condition: Condition, attributes: Mapping[str, Any], *, content_sha256: str
@@ -34,6 +37,7 @@ def derive(
     condition : dict
         Level of each axis:
         `photons`: the share of the photons of `main` to keep, or 10 for the high exposure of a pair of scans;
+        `dose`: the share of the photons of every series but `paired`, the full-dose tilts of a calibration specimen;
         `tilt_range_deg`: the range to keep;
         `full_views`, `anchors`: how many views of `full` to keep, evenly spread;
         `region`: width of the region over that of the field;
@@ -72,6 +76,18 @@ def _photons(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scan
     main = series["main"]
     counts = thin_counts(main.counts, level, thinning_key(attributes["content_sha256"], level))
     return {"main": replace(main, counts=counts, incident_photons=main.incident_photons * level)}
+
+
+def _dose(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scans:
+    """Thin all series but the full-dose tilts, which show another specimen and share no draws with this one."""
+    content = attributes["content_sha256"]
+
+    def thinned(name: str) -> TiltSeries:
+        one = series[name]
+        key = thinning_key(content if name == "main" else f"{content} {name}", level)
+        return replace(one, counts=thin_counts(one.counts, level, key), incident_photons=one.incident_photons * level)
+
+    return {name: one if name == FULL_DOSE else thinned(name) for name, one in series.items()}
 
 
 def _sampling(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scans:
@@ -123,6 +139,7 @@ def _region(series: Scans, level: float, attributes: Mapping[str, Any]) -> Scans
 _AXES: dict[str, Callable[[Scans, Any, Mapping[str, Any]], Scans]] = {
     "illumination": _illumination,
     "photons": _photons,
+    "dose": _dose,
     "sampling_deg": _sampling,
     "tilt_range_deg": _tilt_range,
     "full_views": _full_views,

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.scene import Scene, to_target
 from sxtbench.acquisition.series import Exposure, acquire
-from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.cube_recipe import AnyCubeRecipe, CubeRecipe
 from sxtbench.datasets.flat_grid import LAC_STEP_EXPONENT
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
 from sxtbench.datasets.record import Job, Record, exposure_content, series_arrays
 from sxtbench.datasets.simulate import StageTimer
 from sxtbench.datasets.store import Hierarchy, Volume, rounded
 from sxtbench.randomness import generator, stage_key
-from sxtbench.specimens.mammalian import draw_mammalian, render_mammalian
+from sxtbench.specimens.mammalian import Mammalian, draw_mammalian, render_mammalian
 from sxtbench.specimens.specimen import Specimen
 
 
@@ -39,12 +39,19 @@ class Simulation:
     exposure: Exposure
 
 
-def simulate(recipe: CubeRecipe, split: str, index: int, timer: StageTimer | None = None) -> Simulation:
+def simulate(
+    recipe: AnyCubeRecipe,
+    split: str,
+    index: int,
+    timer: StageTimer | None = None,
+    *,
+    change: Callable[[Mammalian], Mammalian] | None = None,
+) -> Simulation:
     """Draw and image one specimen.
 
     Parameters
     ----------
-    recipe : CubeRecipe
+    recipe : AnyCubeRecipe
         Of one tier.
     split : str
         A key of `randomness.SPLITS`.
@@ -52,6 +59,8 @@ def simulate(recipe: CubeRecipe, split: str, index: int, timer: StageTimer | Non
         Number of the specimen within the split.
     timer : StageTimer, optional
         Adds up the seconds of each stage.
+    change : callable, optional
+        Makes another specimen of the one that was drawn; it is imaged with the same seeds.
     """
     timed = timer or StageTimer()
     draw: Callable[[str], np.random.Generator] = partial(generator, recipe.seed, split, index)
@@ -59,6 +68,7 @@ def simulate(recipe: CubeRecipe, split: str, index: int, timer: StageTimer | Non
     fine = target.refined(factor)
     with timed("phantom generation"):
         cell = draw_mammalian(recipe.specimen, field=target, generator_of=draw)
+        cell = change(cell) if change else cell
     with timed("voxelisation"):
         simulated = render_mammalian(cell, fine)
         specimen = simulated if factor == 1 else render_mammalian(cell, target)

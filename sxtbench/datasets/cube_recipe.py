@@ -88,10 +88,10 @@ class RotationSeriesParameters(Parameters):
         )
 
 
-class CubeRecipe(Parameters):
-    """Everything that decides the bytes of a dataset of mammalian cells, each whole in its capillary, for one tier."""
+class AnyCubeRecipe(Parameters):
+    """What recipes of mammalian cells have in common, each cell whole in its capillary."""
 
-    family: Literal["cube"]
+    family: str
     scored: bool = Field(description="false for parity recipes, which never make a scored dataset")
     data_major: int = Field(ge=1, description="raised when the data change meaning")
     seed: int = Field(ge=0)
@@ -102,7 +102,7 @@ class CubeRecipe(Parameters):
     acquisition: RotationSeriesParameters
 
     @model_validator(mode="after")
-    def _the_capillary_is_inside(self) -> "CubeRecipe":
+    def _the_capillary_is_inside(self) -> "AnyCubeRecipe":
         _, y, x = self.shape
         if y != x or min(self.shape) < 8:
             raise ValueError(f"shape is {self.shape}, expected (z, n, n) with every side at least 8 voxels")
@@ -127,3 +127,86 @@ class CubeRecipe(Parameters):
     def shapes(self) -> list[tuple[int, int, int]]:
         """Shapes (z, y, x) that answers have."""
         return [self.shape]
+
+
+class CubeRecipe(AnyCubeRecipe):
+    """Everything that decides the bytes of a dataset of mammalian cells, for one tier."""
+
+    family: Literal["cube"]
+
+
+class ReferenceCurveParameters(Parameters):
+    """Fresh exposures of each specimen, whose FBP says what a dose is worth.
+
+    Parameters
+    ----------
+    least_counts : float
+        Mean count behind the bore of the lowest dose.
+    most : float
+        The highest dose, over the full one.
+    points : int
+        Doses, evenly spread in their logarithm.
+    seeds : int
+        Exposures of each dose.
+    """
+
+    least_counts: float = Field(gt=0)
+    most: float = Field(gt=1)
+    points: int = Field(ge=4)
+    seeds: int = Field(ge=1)
+
+
+class TwinParameters(Parameters):
+    """Test specimens that are imaged once more without some of their droplets.
+
+    Parameters
+    ----------
+    every : int
+        The first of so many test specimens has a twin.
+    droplets : int
+        How many droplets the twin lacks: the largest.
+    """
+
+    every: int = Field(ge=1)
+    droplets: int = Field(ge=1)
+
+
+class LowDoseParameters(Parameters):
+    """What a study of dose needs beside the tilt series of the full dose.
+
+    Parameters
+    ----------
+    pairs : "sibling"
+        The pairs of full-dose and low-dose tilts show another specimen of the recipe, which is never scored.
+    paired_views : int
+        Tilts of that specimen, evenly over half a turn.
+    reference : ReferenceCurveParameters
+        Doses at which the FBP of the specimen is known.
+    twins : TwinParameters
+        Specimens without some of their droplets.
+    """
+
+    pairs: Literal["sibling"]
+    paired_views: int = Field(ge=2)
+    reference: ReferenceCurveParameters
+    twins: TwinParameters
+
+
+class LowDoseRecipe(AnyCubeRecipe):
+    """Everything that decides the bytes of a dataset of mammalian cells at low dose, for one tier."""
+
+    family: Literal["low-dose-cube"]
+    low_dose: LowDoseParameters
+
+    @property
+    def calibration(self) -> "LowDoseRecipe":
+        """The recipe of the calibration specimen, which is imaged from few directions."""
+        rotation = self.acquisition.rotation.model_copy(update={"views": self.low_dose.paired_views})
+        return self.model_copy(update={"acquisition": self.acquisition.model_copy(update={"rotation": rotation})})
+
+    @property
+    def reference_doses(self) -> tuple[float, ...]:
+        """Doses of the reference curve over the full one, ascending."""
+        r = self.low_dose.reference
+        least = r.least_counts / self.acquisition.detected_photons_per_pixel
+        return tuple(least * (r.most / least) ** (i / (r.points - 1)) for i in range(r.points))

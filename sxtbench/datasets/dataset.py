@@ -24,6 +24,7 @@ from sxtbench.files import atomic_path
 from sxtbench.hashing import sha256_json
 from sxtbench.labels import GLASS
 from sxtbench.metrics.regions import SCORED_SHARE, cylinder, interior_cylinder
+from sxtbench.reconstruction import fbp
 
 
 def home() -> Path:
@@ -63,6 +64,8 @@ class Sample:
     ----------
     id, group : str
         Identity of the sample, and of its specimen.
+    twin_of : str or None
+        Of a specimen that is imaged again with something taken out: the specimen. Twins never enter the headline.
     condition : dict
         Level of every axis, for example `{"tilt_range_deg": 100.0, "photons": 1.0}`.
     shape : tuple of three int
@@ -79,7 +82,8 @@ class Sample:
         dataset has specimens of several in one shape (`yeast`, `mammalian`); of an interior scan
         `region_centre_um`, (y, x) from the rotation axis, and `region_width_um`.
     series : mapping of TiltSeries
-        Tilt series by name: `main`, or `interior` and `full`. `tilt_series` is the only one.
+        Tilt series by name: `main`, or `interior` and `full`. `tilt_series` is `main`, or the only one. At low dose
+        also `paired` and `paired_low`: a few tilts of another specimen at the full dose, and again at this sample's.
     reconstructions : mapping of ndarray, shape (z, y, x), float32, 1/um
         `fbp` and `cgne`, where the task offers them: stored at the reference level (`cgne` not in full), else computed
         at the first access; what `cgne` costs is paid once, it is kept on disk.
@@ -91,6 +95,7 @@ class Sample:
         self._spec, self._folder = dataset.spec, dataset.folder
         self.id: str = row["id"]
         self.group: str = row["group"]
+        self.twin_of: str | None = row["twin_of"]
         self.condition: Condition = {axis: row[f"condition_{axis}"] for axis in self._spec.reference}
         self.voxel_size_nm: float = float(row["voxel_size_nm"])
         depth, height, width = (int(n) for n in row["shape_zyx"])
@@ -137,21 +142,23 @@ class Sample:
     @cached_property
     def scored_region(self) -> NDArray[np.bool_]:
         """Where answers are scored, shape (z, y, x), bool. Needs targets."""
-        if self._spec.region == "cell_halo":
-            return np.asarray(self.targets["cell_halo"])
+        if self._spec.region in ("cell_halo", "cells"):
+            return np.asarray(self.targets[self._spec.region])
         region = self.region
         assert region is not None, f"{self._spec.region}: no region of a volume"
         return region & (self.targets["labels"] != GLASS) if self._spec.region == "roi" else region
 
     @property
     def tilt_series(self) -> TiltSeries:
-        """The only tilt series, at this sample's condition.
+        """The only tilt series, or `main`, at this sample's condition.
 
         Raises
         ------
         InputError
-            Where there are several: `series` has them by name.
+            Where there are several and none is `main`: `series` has them by name.
         """
+        if "main" in self.series:
+            return self.series["main"]
         if len(self.series) > 1:
             raise InputError(f"{self.id}: has several tilt series; use series[...] with one of {list(self.series)}")
         return next(iter(self.series.values()))
@@ -169,10 +176,28 @@ class Sample:
             )
             for name, arrays in found.items()
         }
+        twin = stored.pop("twin", None)
+        if twin is not None and self.twin_of:
+            stored["main"] = twin
         recipe = self._spec.recipe
         if isinstance(recipe, FlatGridRecipe):
             attributes["tilt_range_deg"] = recipe.acquisition.tilt.range_deg
         return derive(stored, self.condition, attributes, content_sha256=self._row["content_sha256"])
+
+    def from_projections(self, projections: NDArray[Any]) -> NDArray[np.float32]:
+        """Reconstruct other projections of the same views with the pinned settings of `reconstructions["fbp"]`.
+
+        Parameters
+        ----------
+        projections : ndarray, shape (n_angles, z, u), float, absorbance
+            For example denoised ones; what the harness makes of an answer that is projections.
+
+        Returns
+        -------
+        ndarray, shape (z, y, x), float32, LAC in 1/um
+        """
+        settings = self._spec.fbp or {}
+        return fbp(projections, self.tilt_series.geometry, volume_shape=self.shape, **settings)
 
     @cached_property
     def targets(self) -> Mapping[str, NDArray[Any]]:
@@ -191,14 +216,15 @@ class Sample:
                 "open the dataset with targets=True to look at the truth"
             )
         path = self._folder / self._row["target_path"]
+        own = "twin/" if self.twin_of else ""
         with open_hierarchy(path) as root:
             masks = sorted(root["masks"].group_keys()) if "masks" in root else []  # type: ignore[union-attr]
             plain = sorted(root.array_keys())
             attributes: dict[str, Any] = root.attrs.asdict()
         makers: dict[str, Callable[[], NDArray[Any]]] = {
-            "labels": lambda: _renamed(read_array(path, "labels/0"), self._spec.truth),
-            "suite_labels": lambda: read_array(path, "labels/0"),
-            "lac": lambda: read_array(path, "lac/0"),
+            "labels": lambda: _renamed(read_array(path, f"{own}labels/0"), self._spec.truth),
+            "suite_labels": lambda: read_array(path, f"{own}labels/0"),
+            "lac": lambda: read_array(path, f"{own}lac/0"),
             **{name: lambda name=name: read_array(path, name) for name in plain},  # type: ignore[misc]
         }
         if "ice_thickness_um" in attributes:
@@ -206,6 +232,10 @@ class Sample:
         if "true_shifts_px" not in plain:
             ending = MIRROR_IMAGES if self.condition.get("sampling_deg") == 360.0 else ""
             makers["true_shifts_px"] = lambda: read_array(path, f"true_shifts/interior{ending}")
+        if self.twin_of:
+            makers["lac_of_specimen"] = lambda: read_array(path, "lac/0")
+        elif "vacated_um" in plain:
+            makers["lac_of_twin"] = lambda: read_array(path, "twin/lac/0")
         for name in masks:
             makers[name] = lambda name=name: read_array(path, f"masks/{name}/0").astype(bool)  # type: ignore[misc]
         return _Lazy(makers, f"{self.id}: targets")
@@ -213,7 +243,7 @@ class Sample:
     def _stored(self, name: str) -> NDArray[np.float32] | None:
         """Read a reconstruction that is stored with the sample: only at the reference level, and not every one."""
         path = self._folder / self._row["input_path"]
-        if self.condition != self._spec.reference:
+        if self.condition != self._spec.reference or self.twin_of:
             return None
         with open_hierarchy(path) as root:
             stored = f"reconstructions/{name}/0" in root
@@ -309,8 +339,9 @@ class Dataset:
         return self.at(self.spec.reference)
 
     def at(self, condition: Condition) -> "Dataset":
-        """Return the samples at one condition only."""
-        return self._of([row for row in self._rows if all(row[f"condition_{k}"] == v for k, v in condition.items())])
+        """Return the samples at one condition only, without twins."""
+        chosen = (row for row in self._rows if all(row[f"condition_{k}"] == v for k, v in condition.items()))
+        return self._of([row for row in chosen if row["twin_of"] is None])
 
     def first(self, count: int | None) -> "Dataset":
         """Return the first `count` samples, all where it is None."""

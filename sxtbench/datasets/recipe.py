@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from sxtbench.acquisition.interior import PairParameters
 from sxtbench.acquisition.scene import SceneParameters
 from sxtbench.acquisition.series import AcquisitionParameters, DeepAcquisitionParameters
-from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.cube_recipe import CubeRecipe, LowDoseRecipe
 from sxtbench.datasets.grid import GridParameters as GridParameters
 from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.distributions import Parameters
@@ -160,7 +160,7 @@ class CapillaryRecipe(Parameters):
         return [scene.shape for scene in self.families.present]
 
 
-AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe | LaboratoryRecipe
+AnyRecipe = Recipe | ShiftedRecipe | CapillaryRecipe | CubeRecipe | LowDoseRecipe | LaboratoryRecipe
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,6 +260,7 @@ def parse_recipe(content: Mapping[str, Any], where: str) -> AnyRecipe:
         "capillary": CapillaryRecipe,
         "cube": CubeRecipe,
         "laboratory": LaboratoryRecipe,
+        "low-dose-cube": LowDoseRecipe,
     }
     family = content.get("family")
     if family not in kinds:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.acquisition.series import TiltSeries
-from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.cube_recipe import AnyCubeRecipe
 from sxtbench.datasets.spec import DatasetSpec
 from sxtbench.operators import ParallelBeam
 from sxtbench.reconstruction import cgne, fbp
@@ -40,7 +40,7 @@ def reconstruct(
     chosen = series["main"] if "main" in series else series["interior"]
     if name == "fbp":
         return fbp(chosen.projections, chosen.geometry, volume_shape=(depth, height, width), **(spec.fbp or {}))
-    if isinstance(spec.recipe, CubeRecipe):  # nothing lies beside the field
+    if isinstance(spec.recipe, AnyCubeRecipe):  # nothing lies beside the field
         beam = ParallelBeam(chosen.geometry, volume_shape=(depth, height, width))
         volume: NDArray[np.float32] = cgne(beam, chosen.projections, **(spec.cgne or {}))
         return volume

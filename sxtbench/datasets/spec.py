@@ -124,6 +124,11 @@ def group_id(split: str, index: int) -> str:
     return f"{split}-{index:05d}"
 
 
+def twin_id(group: str) -> str:
+    """Return the id of a specimen's twin, `<group>~twin`."""
+    return f"{group}~twin"
+
+
 def fingerprint(spec: DatasetSpec, split: str, content: dict[str, str]) -> str:
     """Return the fingerprint of a split: its stored ids and their content hashes, without paths or file hashes."""
     return sha256_json(

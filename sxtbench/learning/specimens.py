@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.scene import build_scene
 from sxtbench.acquisition.series import Exposure, acquire
-from sxtbench.datasets.cube_recipe import CubeRecipe
+from sxtbench.datasets.cube_recipe import AnyCubeRecipe
 from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.recipe import AnyRecipe, CapillaryRecipe, Recipe
 from sxtbench.errors import InputError
@@ -28,7 +28,7 @@ def without_artefacts(recipe: AnyRecipe) -> AnyRecipe:
 
     Parameters
     ----------
-    recipe : Recipe, ShiftedRecipe or CubeRecipe
+    recipe : Recipe, ShiftedRecipe or AnyCubeRecipe
         Of one tier.
 
     Raises
@@ -41,7 +41,7 @@ def without_artefacts(recipe: AnyRecipe) -> AnyRecipe:
     if isinstance(recipe, LaboratoryRecipe):
         raise InputError("what a laboratory sees cannot be simulated without artefacts; artefacts must be true")
     acquisition: Any = recipe.acquisition
-    if isinstance(recipe, CubeRecipe):
+    if isinstance(recipe, AnyCubeRecipe):
         steady = acquisition.rotation.model_copy(update={"jitter_sd_deg": 0.0})
         return recipe.model_copy(
             update={"acquisition": acquisition.model_copy(update={"rotation": steady, "flat_field": None})}

@@ -4,6 +4,7 @@ from sxtbench.metrics.alignment import score_shifts
 from sxtbench.metrics.consistency import data_consistency
 from sxtbench.metrics.contrast import cnr, gcnr, score_contrast
 from sxtbench.metrics.counting import match_objects, score_quantities
+from sxtbench.metrics.dose import DoseInformation, equivalent_dose, hallucination, kept_contrast, score_dose
 from sxtbench.metrics.fidelity import affine_fit, lac_bias, lac_regression, psnr, psnr_affine, psnr_lac, rmse, ssim
 from sxtbench.metrics.interior import cupping, score_interior, slice_frc
 from sxtbench.metrics.morphology import Quantities, quantify
@@ -15,6 +16,7 @@ from sxtbench.metrics.volume import score_volume
 
 __all__ = [
     "CorrelationCurve",
+    "DoseInformation",
     "Metric",
     "Quantities",
     "TransferCurve",
@@ -24,12 +26,15 @@ __all__ = [
     "cupping",
     "data_consistency",
     "dice",
+    "equivalent_dose",
     "first_crossing",
     "frc",
     "fsc",
     "gcnr",
     "get_metric",
+    "hallucination",
     "iou",
+    "kept_contrast",
     "lac_bias",
     "lac_regression",
     "match_objects",
@@ -40,6 +45,7 @@ __all__ = [
     "quantify",
     "rmse",
     "score_contrast",
+    "score_dose",
     "score_interior",
     "score_labels",
     "score_quantities",

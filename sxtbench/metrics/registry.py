@@ -23,6 +23,7 @@ from sxtbench.metrics.overlap import (
 )
 
 Scale = Literal["linear", "log2", "log10"]
+Centre = Literal["mean", "median"]
 Score = tuple[str, int | None, float]
 _CELL = (CYTOPLASM, VACUOLE, DROPLET)
 
@@ -49,6 +50,8 @@ class Metric:
         Least and greatest possible value; intervals are clipped to them.
     scale : {"linear", "log2", "log10"}
         On which values are averaged and compared (DESIGN 10).
+    centre : {"mean", "median"}
+        What is told of specimens.
     margin : float or None
         Differences up to this, on the scale, do not matter (PROTOCOL 5); None where no verdict is given.
     per_class : bool
@@ -68,6 +71,7 @@ class Metric:
     digits: int = 3
     unit: str = ""
     scale: Scale = "linear"
+    centre: Centre = "mean"
     margin: float | None = None
     per_class: bool = False
     undefined: str = "undefined"
@@ -508,6 +512,68 @@ METRICS = {
             bounds=(0.0, 1.0),
             description="Mean IoU of what fbp-otsu segments in the answer, cut to 0 to 1/um; yeast at the reference.",
             undefined="no yeast, or no scored class in the truth or in the answer",
+        ),
+        Metric(
+            id="equivalent_dose@1",
+            name="equivalent dose",
+            direction="higher",
+            bounds=(0.1, 100.0),
+            scale="log10",
+            margin=0.05,
+            digits=2,
+            description="Dose at which plain FBP holds as much information, over the dose that was used.",
+        ),
+        Metric(
+            id="equivalent_dose_median@1",
+            name="median equivalent dose",
+            direction="higher",
+            bounds=(0.1, 100.0),
+            scale="log10",
+            centre="median",
+            digits=2,
+            description="The same, the median over specimens: it does not feel how far a few lie beyond the scale.",
+        ),
+        Metric(
+            id="information@1",
+            name="information",
+            direction="higher",
+            bounds=(-1.0, 1.0),
+            description="Mean Fourier shell correlation with the truth in the cell, periods of 1000 nm to 4 voxels.",
+        ),
+        Metric(
+            id="at_the_ends@1",
+            name="clipped",
+            direction="lower",
+            bounds=(0.0, 1.0),
+            digits=2,
+            description="Share of specimens whose equivalent dose lies beyond an end of the scale or of their curve.",
+        ),
+        Metric(
+            id="above_noise_free@1",
+            name="above noise-free FBP",
+            direction="lower",
+            bounds=(0.0, 1.0),
+            digits=2,
+            description="Share of specimens with more information than the noise-free FBP of the same views: a flag.",
+        ),
+        Metric(
+            id="hallucination@1",
+            name="hallucination",
+            direction="nearest",
+            bounds=(-math.inf, math.inf),
+            digits=2,
+            description="Contrast where droplets were taken out, over what they had: 0 is right, 1 is invention.",
+            undefined="the specimen has no twin",
+        ),
+        Metric(
+            id="kept_contrast@1",
+            name="droplet contrast",
+            direction="nearest",
+            ideal=1.0,
+            bounds=(-math.inf, math.inf),
+            digits=2,
+            description="Contrast of the droplets that the twin lacks, where they are, over the true one.",
+            undefined="the specimen has no twin",
         ),
     )
 }
