@@ -10,22 +10,21 @@ from typing import Any
 
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Axis, Level, Row, level_text
 from sxtbench.benchmark.result import Result
+from sxtbench.benchmark.statistics import to_scale
 from sxtbench.benchmark.wording import DASH, at_level, axis_title, mean_and_span, metric_title, value
 from sxtbench.labels import COLOURS, NAMES
-from sxtbench.metrics.registry import Metric
+from sxtbench.metrics.registry import Metric, get_metric
 
 _SHIFT = 7.0
 """Distance in x between the marks of two methods at the same level."""
 
 
 def bar(found: Aggregate, ends: tuple[float, float] | None, width: float = 120.0) -> dict[str, float] | None:
-    """Place a mean and its interval between the two ends of a bar; None where there are no ends."""
+    """Place a mean and its interval between the two ends of a bar, on the metric's scale; None without ends."""
     if ends is None or math.isnan(found.mean):
         return None
-    left, right = ends
-    low, mean, high = sorted(
-        width * min(max((value - left) / (right - left), 0.0), 1.0) for value in (found.low, found.mean, found.high)
-    )
+    left, right, *values = to_scale([*ends, found.low, found.mean, found.high], get_metric(found.metric).scale).tolist()
+    low, mean, high = sorted(width * min(max((value - left) / (right - left), 0.0), 1.0) for value in values)
     return {"low": low, "mean": mean, "high": high, "span": max(high - low, 1.0)}
 
 

@@ -62,5 +62,7 @@ def test_a_bar_stays_between_its_ends():
     assert bar(headline, (0.0, 1.0))["mean"] == pytest.approx(36.0)
     assert bar(headline, (0.35, 1.0))["mean"] == 0.0
     assert bar(headline, (1.0, 0.0))["mean"] == pytest.approx(84.0)
+    doubling = headline.model_copy(update={"metric": "equivalent_dose@1", "low": 1.0, "mean": 1.0, "high": 10.0})
+    assert bar(doubling, (0.1, 100.0)) == pytest.approx({"low": 40.0, "mean": 40.0, "high": 80.0, "span": 40.0})
     assert bar(headline, None) is None
     assert bar(headline.model_copy(update={"mean": math.nan}), (0.0, 1.0)) is None
