@@ -31,7 +31,7 @@ from sxtbench.benchmark.result import (
 )
 from sxtbench.benchmark.result import Method as MethodStatement
 from sxtbench.benchmark.scoring import reference_columns, score_sample
-from sxtbench.benchmark.task import Task
+from sxtbench.benchmark.task import SHIFTED, Task
 from sxtbench.benchmark.training import answer_key, answers_wanted, fits_of, folder_of, training_data
 from sxtbench.datasets.dataset import Dataset, Sample
 from sxtbench.datasets.spec import group_id
@@ -215,7 +215,7 @@ def checked(task: Task, sample: Sample, answer: Any, *, kind: str | None = None)
 
 
 def answer_kind(method: Method, task: Task) -> str:
-    """Return which kind of answer a method gives: what its `answer` names, else the task's first.
+    """Return which kind of answer a method gives: what its `answer` names, if that is a text, else the task's first.
 
     Raises
     ------
@@ -223,7 +223,8 @@ def answer_kind(method: Method, task: Task) -> str:
         For a kind that the task does not take.
     """
     kinds = task.protocol.answer.kinds
-    kind = str(getattr(method, "answer", kinds[0]))
+    named = getattr(method, "answer", None)  # may be anything in a class of a user's
+    kind = named if isinstance(named, str) else kinds[0]
     if kind not in kinds:
         raise InputError(f"{method.name}: answers with {kind!r}; {task.name} takes {' or '.join(kinds)}")
     return kind
@@ -309,7 +310,8 @@ def _score(
         *others, last = fits_of(task)
         answer = checked(task, sample, load(sample.id))
         scores = score_sample(task, sample, answer)
-        columns = reference_columns(task, sample, answer) if sample.condition == reference else []
+        whole = sample.condition == reference and dataset.split != SHIFTED
+        columns = reference_columns(task, sample, answer) if whole else []
         rows += rows_of(sample.id, sample.group, {**sample.condition, **last}, [*scores, *columns])
         for fit in others if sample.condition == reference else ():
             if apart:
