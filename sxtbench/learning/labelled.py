@@ -14,8 +14,8 @@ from sxtbench.errors import InputError
 from sxtbench.labels import UNLABELLED
 from sxtbench.learning.inputs import Scaling, normalise
 from sxtbench.learning.sources import View
-from sxtbench.learning.user_volumes import read_labels, read_volume
 from sxtbench.metrics.regions import cylinder
+from sxtbench.volume_files import read_labels, read_volume
 
 EXAMPLE_INDEX = 500_000
 """Examples of the shifted domain have keys from here on (PROTOCOL 5): they are never scored."""

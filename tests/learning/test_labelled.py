@@ -6,7 +6,7 @@ from mini_tasks import mini_shifted_task, mini_task
 
 from sxtbench.datasets import flat_grid
 from sxtbench.errors import InputError
-from sxtbench.learning.user_volumes import write_labels
+from sxtbench.volume_files import write_labels
 
 pytest.importorskip("torch")
 
