@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, predict_volume, save_weights
+from sxtbench.learning import build_network, load_network, minimise, predict_volume, save_weights
 from sxtbench.reconstruction import fbp
 
 _UNIT = 0.3  # 1/um, as in sxtbench.learning.inputs
@@ -73,9 +73,9 @@ class Noise2Inverse:
         learned = [(_noise(s), self._reconstructions(s)) for s in samples if s.group in groups]
         half, depth = self.architecture["slices"] // 2, learned[0][1].shape[1]
         disc = torch.from_numpy(_disc(learned[0][1].shape[2:]))
-        network = self.network.train()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate)
-        for step in range(self.steps):
+        network = self.network
+
+        def loss() -> torch.Tensor:
             seen, wanted, weights = [], [], []
             for _ in range(self.batch):
                 noise, volumes = learned[rng.integers(len(learned))]
@@ -89,14 +89,9 @@ class Noise2Inverse:
             input_ = torch.from_numpy(np.stack(seen))
             answer = network(input_)[:, 0]
             error = (answer - torch.from_numpy(np.stack(wanted)))[:, disc].square().mean(dim=1)
-            loss = (error * torch.tensor(weights, dtype=torch.float32)).mean()
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * (1 - step / self.steps)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-        network.eval()
+            return (error * torch.tensor(weights, dtype=torch.float32)).mean()
+
+        minimise(network, loss, steps=self.steps, learning_rate=self.learning_rate)
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return the LAC, shape (z, y, x), 1/um."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, save_weights
+from sxtbench.learning import build_network, load_network, minimise, save_weights
 
 _SMOOTHING_PX = 1.5
 _UNIT = 0.3  # absorbance: about the contrast of a cell
@@ -56,19 +56,14 @@ class ProjectionCnn:
             torch.manual_seed(seed)
             self.network = build_network(self.architecture)
         pairs = [pair for split in (train, validation) for sample in split for pair in _pairs(sample)]
-        network = self.network.train()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate)
-        for step in range(self.steps):
+        network = self.network
+
+        def loss() -> torch.Tensor:
             chosen = [_flipped(pairs[i], rng) for i in rng.integers(len(pairs), size=self.batch)]
             seen, wanted = (torch.from_numpy(np.stack(part)) for part in zip(*chosen, strict=True))
-            loss = (seen[:, 0] + network(seen[:, :, None])[:, 0] - wanted).square().mean()
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * (1 - step / self.steps)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-        network.eval()
+            return (seen[:, 0] + network(seen[:, :, None])[:, 0] - wanted).square().mean()
+
+        minimise(network, loss, steps=self.steps, learning_rate=self.learning_rate)
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return absorbance, shape (n_angles, z, u), float32."""

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.method import load_method
+from sxtbench import load_method
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, predict_volume, save_weights
+from sxtbench.learning import build_network, load_network, minimise, predict_volume, save_weights
 from sxtbench.reconstruction import fbp
 
 _UNIT = 0.3  # 1/um, as in sxtbench.learning.inputs
@@ -75,9 +75,9 @@ class VolumeCnn:
         }
         learned = [(self._channels(sample), truth[sample.group]) for sample in train if sample.group in groups]
         half, depth = self.architecture["slices"] // 2, learned[0][1].shape[1]
-        network = self.network.train()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate)
-        for step in range(self.steps):
+        network = self.network
+
+        def loss() -> torch.Tensor:
             seen, wanted = [], []
             for _ in range(self.batch):
                 volume, lac = learned[rng.integers(len(learned))]
@@ -91,14 +91,9 @@ class VolumeCnn:
             if self.start is not None:
                 answer = answer + slabs[:, 0, half]
             goal, cells = torch.from_numpy(np.stack(wanted)).unbind(1)
-            loss = ((answer - goal).square() * cells).sum() / cells.sum().clamp(min=1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * (1 - step / self.steps)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-        network.eval()
+            return ((answer - goal).square() * cells).sum() / cells.sum().clamp(min=1.0)
+
+        minimise(network, loss, steps=self.steps, learning_rate=self.learning_rate)
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return the LAC, shape (z, y, x), 1/um."""

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from sxtbench.acquisition.counts import absorbance
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, predict_volume, save_weights
+from sxtbench.learning import build_network, load_network, minimise, predict_volume, save_weights
 from sxtbench.reconstruction import fbp
 
 _UNIT = 0.3  # 1/um, as in sxtbench.learning.inputs
@@ -122,27 +122,20 @@ class WedgeFilling:
 
     def _learn(self, pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]], rng: np.random.Generator) -> float:
         """Train on slices of the pairs and return the mean loss of the last fifth."""
-        network = self.network.train()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate)
+        network = self.network
         half = self.architecture["slices"] // 2
         depth, height, _ = pairs[0][0].shape
         disc = torch.from_numpy(_radius(pairs[0][0].shape) < 1 - 2 * _FADING_PX / height)
-        losses = []
-        for step in range(self.steps):
+
+        def loss() -> torch.Tensor:
             chosen = [(pairs[rng.integers(len(pairs))], rng.integers(depth)) for _ in range(self.batch)]
             near = [np.clip(np.arange(z - half, z + half + 1), 0, depth - 1) for _, z in chosen]
             seen = torch.from_numpy(np.stack([pair[0][slices] for (pair, _), slices in zip(chosen, near, strict=True)]))
             wanted = torch.from_numpy(np.stack([pair[1][z] for pair, z in chosen]))
             answer = seen[:, half] + network(seen[:, None])[:, 0]
-            loss = (answer - wanted)[:, disc].square().mean()
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * (1 - step / self.steps)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            losses.append(loss.item())
-        network.eval()
+            return (answer - wanted)[:, disc].square().mean()
+
+        losses = minimise(network, loss, steps=self.steps, learning_rate=self.learning_rate)
         return float(np.mean(losses[-max(1, self.steps // 5) :]))
 
 

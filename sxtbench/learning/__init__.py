@@ -14,6 +14,7 @@ _NAMES = {
     "export_onnx": "onnx_export",
     "load_network": "weights",
     "load_training": "training",
+    "minimise": "descent",
     "normalise": "inputs",
     "predict_volume": "inference",
     "read_labelled": "labelled",
