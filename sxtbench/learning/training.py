@@ -287,7 +287,7 @@ def train(
     parameters : TrainingParameters
         From `load_training`.
     out : Path
-        Gets `weights.safetensors` (the best on validation), `training.json`, `log/metrics.csv` and a checkpoint.
+        Gets `weights.safetensors` (the best on validation), `training.json`, `log/version_N/metrics.csv` (one a start) and a checkpoint.
     seed : int
         Of the stream and of the first weights.
     track : str
@@ -355,7 +355,7 @@ def train(
         enable_model_summary=False,
         use_distributed_sampler=False,
         log_every_n_steps=min(10, parameters.validate_every),
-        logger=CSVLogger(out, name="", version="log"),
+        logger=CSVLogger(out, name="log"),
         callbacks=[
             keep,
             # Statistics of the last step would not fit averaged weights.

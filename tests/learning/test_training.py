@@ -64,7 +64,7 @@ def test_training_keeps_weights_log_and_statement(mini, trained):
     assert made["history"][1]["loss"] < made["history"][0]["loss"]
     assert len(lines) == 8
     assert "slabs/s" in lines[-1]
-    assert "loss" in (out / "log" / "metrics.csv").read_text().splitlines()[0]
+    assert "loss" in (out / "log" / "version_0" / "metrics.csv").read_text().splitlines()[0]
     assert all(tensor.dtype != torch.float64 for tensor in weights(out).values())
 
 
@@ -85,6 +85,8 @@ def test_a_resumed_training_ends_at_the_same_numbers(mini, trained, tmp_path):
     assert [step for step, *_ in metrics(cut)] == [4]
     train(mini, SMALL, cut, workers=0, resume=True)
     assert metrics(cut) == metrics(whole)
+    losses = [f.read_text().splitlines()[1:] for f in sorted((cut / "log").rglob("metrics.csv"))]
+    assert [len(lines) > 0 for lines in losses] == [True, True]  # the second start leaves the first one's log
     for name, tensor in weights(whole).items():
         assert torch.equal(tensor, weights(cut)[name]), name
 
