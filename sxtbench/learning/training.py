@@ -287,7 +287,8 @@ def train(
     parameters : TrainingParameters
         From `load_training`.
     out : Path
-        Gets `weights.safetensors` (the best on validation), `training.json`, `log/version_N/metrics.csv` (one a start) and a checkpoint.
+        Gets `weights.safetensors` (the best on validation), `training.json`, a checkpoint, and for each start
+        `log/version_N/metrics.csv`.
     seed : int
         Of the stream and of the first weights.
     track : str
