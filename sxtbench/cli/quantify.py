@@ -62,7 +62,14 @@ def quantify(
         Path | None,
         typer.Option("--predictions", "-p", help="Folder of answers, to measure one of a sample.", show_default=False),
     ] = None,
-    axes: Annotated[str, typer.Option("--axes", help="What slices, rows and columns of files run along.")] = "zyx",
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            "--axes",
+            help="What slices, rows and columns of files run along (default: as they say, else zyx).",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and the figure.")] = Path(
         "sxtbench-quantify"
     ),
@@ -110,7 +117,7 @@ def quantify(
 
 
 def _of_files(
-    path: Path, lac: str | None, edges: _Edges | None, classes: Path | None, axes: str
+    path: Path, lac: str | None, edges: _Edges | None, classes: Path | None, axes: str | None
 ) -> tuple["LabelMap", "NDArray[np.float32] | None", _Edges]:
     from sxtbench.volume_files import read_image, read_label_map
 
@@ -151,7 +158,7 @@ def _sample(name: str, data: Path | None) -> "Sample":
 
 
 def _of_sample(
-    sample: "Sample", name: str, lac: str | None, predictions: Path | None, axes: str
+    sample: "Sample", name: str, lac: str | None, predictions: Path | None, axes: str | None
 ) -> tuple["LabelMap", Any]:
     import numpy as np
 

@@ -37,7 +37,7 @@ def home() -> Path:
     return user_cache_path("sxtbench")
 
 
-class _Lazy(Mapping[str, NDArray[Any]]):
+class Lazy(Mapping[str, NDArray[Any]]):
     """Arrays that are read or computed at the first access and then kept."""
 
     def __init__(self, makers: Mapping[str, Callable[[], NDArray[Any]]], what: str) -> None:
@@ -112,7 +112,7 @@ class Sample:
             self.metadata["region_centre_um"] = float(row["region_y_um"]), float(row["region_x_um"])
             self.metadata["region_width_um"] = share * width * self.voxel_size_nm / 1000
         offered = {"fbp": (self._spec.fbp, self._fbp), "cgne": (self._spec.cgne, self._cgne)}
-        self.reconstructions: Mapping[str, NDArray[np.float32]] = _Lazy(
+        self.reconstructions: Mapping[str, NDArray[np.float32]] = Lazy(
             {name: maker for name, (settings, maker) in offered.items() if settings is not None},
             f"{self.id}: reconstructions",
         )
@@ -238,7 +238,7 @@ class Sample:
             makers["lac_of_twin"] = lambda: read_array(path, "twin/lac/0")
         for name in masks:
             makers[name] = lambda name=name: read_array(path, f"masks/{name}/0").astype(bool)  # type: ignore[misc]
-        return _Lazy(makers, f"{self.id}: targets")
+        return Lazy(makers, f"{self.id}: targets")
 
     def _stored(self, name: str) -> NDArray[np.float32] | None:
         """Read a reconstruction that is stored with the sample: only at the reference level, and not every one."""

@@ -185,7 +185,7 @@ def broken(path: Path) -> Path:
         ("bool.npy", "holds bool, expected a volume of real numbers"),
         ("folder.tif", "a folder, expected a file"),
         ("missing.rec", "there is no such file"),
-        ("a.png", "unknown ending '.png', expected one of .map, .mrc, .npy, .rec, .st, .tif, .tiff"),
+        ("a.png", "unknown ending '.png', expected one of .ali, .am, .map, .mrc, .npy, .rec, .st, .tif"),
         ("a.nrrd", "unknown ending"),
     ],
 )
