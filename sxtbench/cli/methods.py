@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sxtbench.cli.console import Data, DataSeed, Recipe, Split, TaskName, Tier, Workers, console, progress, ready
+from sxtbench.cli.own_data import Axes, LacUnit, VoxelSize
 
 MethodSpec = Annotated[
     str, typer.Argument(help="A baseline's name, file.py:Class, or package.module:Class.", show_default=False)
@@ -103,26 +104,62 @@ def run(
 
 def predict(
     method: MethodSpec,
-    task: TaskName,
-    tier: Tier = "tiny",
+    task: Annotated[
+        str | None, typer.Argument(help="A task; with --input that of the method by default.", show_default=False)
+    ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            "--tier", "-t", help="tiny (default), small or full; with --input the nearest.", show_default=False
+        ),
+    ] = None,
     split: Split = "test",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for <sample id>.npy.")] = Path("predictions"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for <sample id>.npy (default: predictions); with --input a file, .mrc, .tif or .zarr.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     seed: Seed = 0,
     weights: Weights = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="Own data: a file of `import`, or a volume of LAC.", show_default=False),
+    ] = None,
+    axes: Axes = None,
+    voxel_size: VoxelSize = None,
+    lac_unit: LacUnit = None,
 ) -> None:
-    """Write a method's answers, one file a sample; a run that was stopped continues.
+    """Write a method's answers, one file a sample; a run that was stopped continues. With --input, of own data.
 
-    Example: `sxtbench predict fbp-otsu limited-angle-segmentation --out ./answers`
+    Example: `sxtbench predict fbp-otsu limited-angle-segmentation --out ./answers`,
+    `sxtbench predict fbp-otsu --input cell.zarr.zip --out labels.mrc`
     """
     from sxtbench.benchmark.evaluate import predict as predict_split
     from sxtbench.benchmark.method import learns, load_for
     from sxtbench.benchmark.task import get_task
     from sxtbench.benchmark.training import answers_wanted
+    from sxtbench.errors import InputError
 
-    chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
+    if own is not None:
+        for name, given in (("--recipe", recipe), ("--data-seed", data_seed)):
+            if given is not None:
+                raise InputError(f"{name} makes another dataset; with --input there is none")
+        _predict_own(method, task, tier, own, out, data, seed, weights, axes, voxel_size, lac_unit)
+        return
+    if task is None:
+        raise InputError("predict: Missing argument 'task', or --input FILE for data of your own")
+    for name, value in (("--axes", axes), ("--voxel-size", voxel_size), ("--lac-unit", lac_unit)):
+        if value is not None:
+            raise InputError(f"{name} goes with --input FILE")
+    out = out or Path("predictions")
+    chosen = get_task(task, tier or "tiny", seed=data_seed, recipe=recipe).at(data)
     loaded = load_for(chosen, method, weights)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
     ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)])
@@ -132,6 +169,44 @@ def predict(
     answers = sum(len(samples) for _, samples in wanted) + sum(len(chosen.dataset(s)) for s in chosen.beside(split))
     with progress(f"{loaded.name} on {split}", answers) as done:
         predict_split(loaded, chosen, out, split, seed=seed, progress=done)
+
+
+def _predict_own(
+    method: str,
+    task: str | None,
+    tier: str | None,
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    seed: int,
+    weights: Path | None,
+    axes: str | None,
+    voxel_size: float | None,
+    lac_unit: str | None,
+) -> None:
+    from sxtbench.benchmark.evaluate import file_name
+    from sxtbench.benchmark.method import learns
+    from sxtbench.benchmark.own import load_own_method, predict_own, read_input, task_for
+    from sxtbench.cli.console import working
+    from sxtbench.files import require_writable
+    from sxtbench.formats.volumes import require_volume_name, write_volume
+
+    if out is not None:
+        require_volume_name(out)
+    found = read_input(path, axes=axes, voxel_size_nm=voxel_size, lac_unit=lac_unit)
+    chosen = task_for(method, found.voxel_size_nm, task, tier)
+    chosen = None if chosen is None else chosen.at(data)
+    loaded = load_own_method(method, chosen, weights)
+    place = out or Path(f"{path.name.split('.')[0]}.{file_name(loaded.name)}.mrc")
+    require_writable(place.parent)
+    if chosen is not None and learns(loaded, chosen.protocol.answer.kinds[0]):
+        ready(chosen, ["train", "validation"])
+    with working(f"{loaded.name} on {path.name}"):
+        answer = predict_own(loaded, found, str(path), chosen, seed=seed)
+    write_volume(place, answer, found.voxel_size_nm, axes=found.axes)
+    if chosen is not None:
+        typer.echo(f"{loaded.name} as for {chosen.name}, {chosen.tier}")
+    typer.echo(f"{'labels' if answer.dtype == 'uint8' else 'LAC in 1/um'}: {place}")
 
 
 def score(
