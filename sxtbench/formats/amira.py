@@ -94,10 +94,11 @@ def _materials(header: str) -> list[str]:
     if found is None:
         return []
     names, depth, place = [], 1, found.end()
-    for word in re.finditer(r'"[^"]*"|([\w.+-]+)\s*\{|[{}]', header[place:]):
-        if word[1]:
+    for word in re.finditer(r'(?:"([^"]*)"|([\w.+-]+))\s*\{|"[^"]*"|[{}]', header[place:]):
+        name = word[1] or word[2]
+        if name:
             if depth == 1:
-                names.append(word[1].replace("_", " "))
+                names.append(name.replace("_", " "))
             depth += 1
         elif word[0] == "{":
             depth += 1

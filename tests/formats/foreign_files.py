@@ -60,7 +60,9 @@ def write_ole(path: Path, streams: dict[str, bytes]) -> Path:
     table = struct.pack(f"<{len(fat) + fats}I", *fat, *[_FAT] * fats).ljust(fats * _SECTOR, b"\xff")
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
     header += struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<IIIIIIIII", 0, fats, first_directory, 0, _CUTOFF, first_mini_fat, 1, _END, 0)
+    header += struct.pack(
+        "<IIIIIIIII", 0, fats, first_directory, 0, _CUTOFF, first_mini_fat, -(-len(mini_fat) // 128), _END, 0
+    )
     header += struct.pack("<109I", *places, *[_FREE] * (109 - fats))
     path.write_bytes(header + b"".join(sectors) + table)
     return path
@@ -100,7 +102,7 @@ def amira_header(shape: tuple[int, int, int], data: str, *, first: str = "BINARY
     box = " ".join(f"0 {(n - 1) * 40}" for n in (nx, ny, nz))
     return (
         f"# AmiraMesh {first}\n\ndefine Lattice {nx} {ny} {nz}\n\nParameters {{\n    Materials {{\n"
-        '        Exterior { Id 1 }\n        Cytoplasm { Color 0.1 0.2 0.3,\n Id 2 }\n        "odd"\n'
+        '        Exterior { Id 1 }\n        "Cytoplasm" { Color 0.1 0.2 0.3,\n Id 2 }\n        "odd"\n'
         "        Lipid_Droplet { Group { Id 3 } }\n    }\n"
         f'    Units {{ Coordinates "nm" }}\n    BoundingBox {box},\n    CoordType "uniform"\n}}\n\n'
         f"Lattice {{ {data}\n\n# Data section follows\n@1\n"
