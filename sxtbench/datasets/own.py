@@ -18,11 +18,12 @@ from sxtbench.datasets.reconstruct import reconstruct
 from sxtbench.datasets.spec import Condition, DatasetSpec
 from sxtbench.datasets.store import Hierarchy, Volume, open_hierarchy, write_hierarchy
 from sxtbench.errors import InputError
+from sxtbench.formats.ome_zarr import IMPORT_MARK
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.metrics.regions import cylinder
 from sxtbench.reconstruction import fbp
 
-_MARK, _VERSION = "sxtbench_import", 1
+_VERSION = 1
 _PLAUSIBLE_LAC = (0.05, 60.0)
 """1/um, of the largest values of a volume: ice has 0.1, cells up to 0.9, gold 24."""
 
@@ -256,7 +257,7 @@ def write_own(
     edge = voxel_size_nm if series is None else voxel_size_nm or series.pixel_size_nm
     if edge is None:
         raise InputError(f"{path}: the voxel size is not known")
-    content = Hierarchy(attributes={_MARK: _VERSION, "voxel_size_nm": edge, **({"axes": axes} if axes else {})})
+    content = Hierarchy(attributes={IMPORT_MARK: _VERSION, "voxel_size_nm": edge, **({"axes": axes} if axes else {})})
     if series is not None:
         arrays: dict[str, NDArray[Any]] = {"projections": series.projections, "angles_deg": series.angles_deg}
         if series.photons is not None:
@@ -301,7 +302,7 @@ def read_own(path: Path) -> OwnFile:
         raise InputError(f"{path}: there is no such file")
     with open_hierarchy(path) as root:
         attributes: dict[str, Any] = root.attrs.asdict()
-        if attributes.get(_MARK) != _VERSION:
+        if attributes.get(IMPORT_MARK) != _VERSION:
             raise InputError(f"{path} was not made by `sxtbench import` of this version, which is what is expected")
 
         def array(name: str) -> Any:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from sxtbench.errors import InputError
 from sxtbench.formats.content import NM, Content, readable
 
+IMPORT_MARK = "sxtbench_import"
+"""The attribute by which a file of `sxtbench import` is known; its value is the version of the layout."""
+
 _OF_IMPORTS = {"volume": "reconstructions/fbp", "labels": "labels"}
 """Where a file of `sxtbench import` keeps what is asked for."""
 
@@ -39,7 +42,7 @@ def _read(path: Path, what: str) -> Content:
         if isinstance(found, zarr.Array):
             return Content(np.asarray(found[...]))
         inner = _OF_IMPORTS[what]
-        if not _images(found) and inner in found:
+        if IMPORT_MARK in found.attrs and inner in found:
             found = found[inner]
         images = _images(found)
         if not images:

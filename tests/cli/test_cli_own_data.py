@@ -195,7 +195,7 @@ BAD: list[tuple[Callable[[], Any] | None, tuple[str, ...], str]] = [
     (None, ("predict", "methods.py:Wrong", "-i", "cell.mrc"), "prediction has shape (2, 2, 2), expected (6, 16, 16)"),
     (None, ("predict", "methods.py:Learner", "-i", "cell.mrc"), "has to be fitted: name the task"),
     (None, ("predict", "fbp-otsu", "-i", "volume.zarr.zip"), "fbp-otsu: volume.zarr.zip is a volume, and the method"),
-    (None, ("predict", "anchored-ncc", "-i", "series.zarr.zip"), "anchored-ncc answers projection-alignment: no labels"),
+    (None, ("predict", "anchored-ncc", "-i", "series.zarr.zip"), "answers projection-alignment: no labels"),
     (None, ("predict", "fbp-otsu", "projection-alignment", "-i", "cell.mrc"), "asks for shifts, expected a task"),
 ]  # fmt: skip
 
