@@ -1,7 +1,7 @@
 """Verbs on users' own files: import, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -183,7 +183,7 @@ def export(
         typer.echo(path)
 
 
-def _of_import(path: Path) -> tuple[dict, dict, float]:  # type: ignore[type-arg]
+def _of_import(path: Path) -> tuple[dict[str, Any], dict[str, Any], float]:
     from sxtbench.datasets.own import read_own
 
     found = read_own(path)
@@ -196,7 +196,7 @@ def _of_import(path: Path) -> tuple[dict, dict, float]:  # type: ignore[type-arg
     return series, volumes, found.voxel_size_nm
 
 
-def _of_sample(name: str, data: Path | None) -> tuple[dict, dict, float]:  # type: ignore[type-arg]
+def _of_sample(name: str, data: Path | None) -> tuple[dict[str, Any], dict[str, Any], float]:
     from sxtbench.benchmark.task import get_task
 
     parts = name.split("/")
@@ -206,7 +206,7 @@ def _of_sample(name: str, data: Path | None) -> tuple[dict, dict, float]:  # typ
     split = parts[2].partition("-")[0]
     ready(task, [split])
     sample = task.dataset(split, targets=True).by_id(parts[2])
-    volumes = {key: (lambda key=key: sample.reconstructions[key]) for key in sample.reconstructions}
+    volumes: dict[str, Any] = {key: (lambda key=key: sample.reconstructions[key]) for key in sample.reconstructions}
     for key in ("lac", "labels"):
         if key in sample.targets:
             volumes[key] = lambda key=key: sample.targets[key]

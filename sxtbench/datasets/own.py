@@ -4,7 +4,7 @@ The file has the layout of a dataset's inputs: `tilt_series/main/{projections,an
 `reconstructions/fbp`, and `labels` where there are some.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -145,12 +145,16 @@ class OwnSample:
     ) -> None:
         if series is None and volume is None:
             raise InputError(f"{name} holds neither a tilt series nor a reconstruction")
+        self.shape: tuple[int, int, int] = (0, 0, 0)
+        size = voxel_size_nm
         if series is not None:
             _, slices, columns = series.projections.shape
             self.shape, size = (slices, columns, columns), series.pixel_size_nm
         if volume is not None:
             self.shape = cast(tuple[int, int, int], volume.shape)
             size = voxel_size_nm or size
+        if size is None:
+            raise InputError(f"{name}: the voxel size is not known")
         self.id = self.group = Path(name).name.split(".")[0]
         self.voxel_size_nm = float(size)
         self.condition: Condition = {} if spec is None else dict(spec.reference)
@@ -161,7 +165,9 @@ class OwnSample:
         }
         self.series: Mapping[str, OwnSeries] = _Scans({} if series is None else {"main": series}, name)
         self._name, self._spec = name, spec
-        makers = {"fbp": self._fbp if volume is None else lambda: volume}
+        makers: dict[str, Callable[[], NDArray[np.float32]]] = {"fbp": self._fbp}
+        if volume is not None:
+            makers["fbp"] = lambda: volume
         if series is not None and spec is not None and spec.cgne is not None:
             makers["cgne"] = lambda: self._reconstructed("cgne")
         self.reconstructions: Mapping[str, NDArray[np.float32]] = Lazy(makers, f"{name}: reconstructions")

@@ -7,6 +7,7 @@ import math
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def read_amira(path: Path) -> Content:
     return Content(volume.astype(dtype.newbyteorder("=")), _edges(header, (nx, ny, nz)), segments)
 
 
-def _of_text(body: memoryview, count: int, dtype: np.dtype) -> NDArray[np.generic]:
+def _of_text(body: memoryview, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     words = bytes(body).split(b"\n@", 1)[0].split()
     if len(words) != count:
         raise ValueError(f"it holds {len(words)} values, expected the {count} of its lattice")

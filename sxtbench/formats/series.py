@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,11 +115,11 @@ def read_views(
     return views
 
 
-def _turned(images: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
+def _turned(images: NDArray[Any] | None) -> NDArray[Any] | None:
     return images if images is None or images.ndim != 3 else images.swapaxes(1, 2)
 
 
-def _frames(path: Path) -> NDArray[np.generic]:
+def _frames(path: Path) -> NDArray[Any]:
     """Return the images of a file, shape (k, rows, columns); one image is a stack of one."""
     path = existing(path, _READERS)
     frames = _READERS[path.suffix.lower()](path).frames

@@ -1,6 +1,7 @@
 """A tilt series as a file holds it, and what makes absorbance of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +45,12 @@ class Views:
         Whether counts are photons, not units of a camera.
     """
 
-    frames: NDArray[np.generic]
+    frames: NDArray[Any]
     angles_deg: NDArray[np.float64] | None = None
     pixel_size_nm: float | None = None
     energy_ev: float | None = None
-    flats: NDArray[np.generic] | None = None
-    darks: NDArray[np.generic] | None = None
+    flats: NDArray[Any] | None = None
+    darks: NDArray[Any] | None = None
     light: NDArray[np.float64] | None = None
     flat_light: NDArray[np.float64] | None = None
     values: str | None = None
@@ -142,7 +143,7 @@ def _of_counts(views: Views, where: str) -> Normalised:
         return Normalised(projections=absorbance(counts, incident), counts=counts, incident_photons=incident)
     dark = np.zeros(frames.shape[1:]) if views.darks is None else np.mean(views.darks, axis=0, dtype=np.float64)
     beam = np.mean(np.asarray(views.flats) - dark, axis=0, dtype=np.float64) / float(np.mean(flat_light))
-    dead = beam <= 0
+    dead: NDArray[np.bool_] = np.asarray(beam <= 0)
     if np.mean(dead) > _MOST_BAD:
         raise InputError(f"{where}: the flats are not above the darks in {100 * np.mean(dead):.3g} % of the pixels")
     projections = np.empty(frames.shape, np.float32)
@@ -168,7 +169,7 @@ def _light(views: Views, where: str) -> tuple[NDArray[np.float64], NDArray[np.fl
     return views.light, views.flat_light
 
 
-def _of_light(frames: NDArray[np.generic], values: str, where: str) -> NDArray[np.float32]:
+def _of_light(frames: NDArray[Any], values: str, where: str) -> NDArray[np.float32]:
     numbers = np.asarray(frames, np.float32)
     _require_plausible(numbers, values, where)
     if values == "absorbance":
