@@ -30,7 +30,7 @@ def read_angles(path: Path) -> NDArray[np.float64]:
             angles = np.load(path, allow_pickle=False)
         if angles.ndim != 1 or angles.dtype.kind not in "iuf":
             raise InputError(f"{path} holds {angles.dtype} of shape {angles.shape}, expected one angle a view")
-        return angles.astype(np.float64)
+        return np.asarray(angles, np.float64)
     with readable(path, "a text of angles"):
         lines = path.read_text(encoding="utf-8").splitlines()
     found = []

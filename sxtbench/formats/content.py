@@ -61,7 +61,7 @@ def notes_of(text: str) -> dict[str, str]:
 Reader = Callable[[Path], Content]
 
 
-def existing(path: Path | str, readers: Mapping[str, Reader]) -> Path:
+def existing(path: Path | str, readers: Mapping[str, object]) -> Path:
     """Return the path of a file that is there, or raise; its ending must be one of those of `readers`."""
     path = Path(path)
     if path.suffix.lower() not in readers:

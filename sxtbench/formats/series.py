@@ -110,8 +110,9 @@ def read_views(
     if values is not None:
         views = replace(views, values=values, flats=views.flats if values == "counts" or flats else None)
     if tilt_axis == "horizontal":
-        turned = {name: getattr(views, name) for name in ("frames", "flats", "darks")}
-        views = replace(views, **{name: _turned(part) for name, part in turned.items()})
+        flats_turned, darks_turned = _turned(views.flats), _turned(views.darks)
+        frames = views.frames if views.frames.ndim != 3 else views.frames.swapaxes(1, 2)
+        views = replace(views, frames=frames, flats=flats_turned, darks=darks_turned)
     return views
 
 
