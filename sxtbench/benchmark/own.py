@@ -133,4 +133,4 @@ def predict_own(
     checked = check_answer(answer, kind=kind, shape=shape, classes=classes or tuple(range(256)), where=method.name)
     if kind == "projections":
         return sample.from_projections(checked)
-    return checked.astype(np.uint8 if kind == "labels" else np.float32, copy=False)
+    return np.asarray(checked, np.uint8) if kind == "labels" else np.asarray(checked, np.float32)
