@@ -179,6 +179,34 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
     return _score(task, task.dataset(split), beside, statement, load, progress)
 
 
+def score_answers(
+    task: Task,
+    dataset: Dataset,
+    beside: Sequence[Dataset],
+    statement: Mapping[str, Any],
+    load: Callable[[str], Any],
+    progress: Report | None = None,
+) -> Result:
+    """Score answers from wherever they are kept.
+
+    Parameters
+    ----------
+    task : Task
+        The task that they answer.
+    dataset : Dataset
+        The split that they answer.
+    beside : sequence of Dataset
+        The shifted domain, where it was answered too.
+    statement : mapping
+        How they were made: what `predict` writes to `predictions.json`.
+    load : callable
+        From the key of an answer (`sxtbench.benchmark.training.answer_key`) to the answer.
+    progress : callable, optional
+        Called with the id of each sample that is done.
+    """
+    return _score(task, dataset, beside, statement, load, progress)
+
+
 def _is_answered(task: Task, split: str, folder: Path) -> bool:
     """Whether any answer to a split is there; looked up without opening the dataset, which may have to be made."""
     count = task.place_of(split)[0].sizes[split]
@@ -290,6 +318,7 @@ def _predict_all(
             "peak_memory_mb": peak_memory_mb(),
             "device": "cpu",
         },
+        "environment": here().model_dump(),
     }
 
 
@@ -335,9 +364,7 @@ def _score(
         method=MethodStatement.model_validate(statement["method"]),
         origin="scored",
         flags=tuple(_flags(task, statement)),
-        environment=Environment(
-            python=platform.python_version(), platform=platform.platform(), cpu=cpu(), packages=packages()
-        ),
+        environment=Environment(**statement["environment"]) if "environment" in statement else here(),
         resources=Resources(**_resources(statement)),
         rows=tuple(rows),
         aggregates=aggregate(rows, axes),
@@ -362,6 +389,11 @@ def _score_beside(
         if progress:
             progress(sample.id)
     return Shifted(fingerprint=dataset.fingerprint, rows=tuple(rows), aggregates=aggregate(rows, axes))
+
+
+def here() -> Environment:
+    """Return where this process runs."""
+    return Environment(python=platform.python_version(), platform=platform.platform(), cpu=cpu(), packages=packages())
 
 
 def _resources(statement: Mapping[str, Any]) -> dict[str, Any]:
