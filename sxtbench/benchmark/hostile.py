@@ -222,7 +222,7 @@ def opened(path: Path) -> Iterator[Container]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     with file:
         try:
-            archive = zipfile.ZipFile(_Bounded(file))  # type: ignore[arg-type]
+            archive = zipfile.ZipFile(_Bounded(file))
         except _BROKEN as error:
             raise InputError(f"{path}: is no ZIP that can be read ({shown(str(error))})") from None
         with archive:
@@ -236,9 +236,10 @@ class _Bounded(BufferedIOBase):
         self._file = file
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > _MOST_DIRECTORY:
+        content = self._file.read(_MOST_DIRECTORY + 1 if size is None or size < 0 else min(size, _MOST_DIRECTORY + 1))
+        if len(content) > _MOST_DIRECTORY:
             raise zipfile.BadZipFile(f"its directory is larger than {_MOST_DIRECTORY >> 20} MiB")
-        return self._file.read(size)
+        return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

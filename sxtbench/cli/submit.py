@@ -1,7 +1,7 @@
 """Verbs on submissions: submit pack, submit validate, submit schemas."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -77,7 +77,7 @@ def pack(
     if split != "test":
         raise InputError(f"{source.folder}: holds answers to the {split} split; only those to test are submitted")
     ready(chosen, [split, *chosen.beside(split)])
-    method = {"name": name, "authors": author, "links": link, "licence": licence, "track": track}
+    method: dict[str, Any] = {"name": name, "authors": author, "links": link, "licence": licence, "track": track}
     method |= {"training_data": training_data, "description": description, "seeds": seed}
     resources = {"device": device, "parameters": parameters}
     submission = describe(source, chosen, split, method=method, resources=resources)
