@@ -142,12 +142,18 @@ def describe(
     try:
         return Submission.model_validate_json(json.dumps(content), strict=True)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
+        raise InputError(f"{source.folder}: {'; '.join(_problems(error))}") from None
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """Say each problem in terms of the options that solve it."""
+    told = []
+    for problem in error.errors(include_url=False, include_input=False):
         field = str(problem["loc"][-1])
-        place = ".".join(map(str, problem["loc"]))
         nothing = problem["type"] in ("missing", "too_short", "string_too_short")
         said = f"is not said; give {_FLAGS[field]}" if nothing and field in _FLAGS else problem["msg"]
-        raise InputError(f"{source.folder}: {place} {said.removeprefix('Value error, ')}") from None
+        told.append(f"{'.'.join(map(str, problem['loc']))}: {said.removeprefix('Value error, ')}")
+    return told
 
 
 def _said(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
 
+from sxtbench.benchmark.controls import CONTROLS
+from sxtbench.benchmark.evaluate import file_name
 from sxtbench.benchmark.hostile import Unreadable, read_json, shown
 from sxtbench.benchmark.records import Digest, Record, Slug
 from sxtbench.benchmark.result import Environment, Method, Resources
@@ -47,6 +49,12 @@ def _https(text: str) -> str:
     return text
 
 
+def _no_control(name: str) -> str:
+    if file_name(name).lower() in CONTROLS:
+        raise ValueError(f"{name} is that of a control; choose another")
+    return name
+
+
 def _plain_values(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
     for text in _texts(values):
         _plain(text)
@@ -78,7 +86,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 class SubmittedMethod(Method):
     """Who and what answered, and what it learned from."""
 
-    name: PlainName
+    name: Annotated[PlainName, AfterValidator(_no_control)]
     description: Prose = ""
     authors: Annotated[tuple[PlainName, ...], Field(min_length=1, max_length=100)]
     links: Annotated[tuple[HttpsLink, ...], Field(max_length=20)] = ()
@@ -92,7 +100,6 @@ class SubmittedResources(Resources):
     """What it took, as the authors say."""
 
     device: PlainLine = ""
-    parameters: int | None = Field(None, ge=0, description="trainable parameters, where the method has any")
 
 
 class SubmittedEnvironment(Environment):

@@ -13,8 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sxtbench.benchmark.answer_files import Form, scan
-from sxtbench.benchmark.controls import CONTROLS
-from sxtbench.benchmark.evaluate import file_name, score_answers
+from sxtbench.benchmark.evaluate import score_answers
 from sxtbench.benchmark.hostile import Container, Unreadable, blocks, opened, shown, whole
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.submission import CHECKSUMS, PREDICTIONS, STATEMENT, Frame, Submission, parse
@@ -137,7 +136,7 @@ def score_submission(path: Path, submission: Submission, task: Task, *, progress
         "fits_apart": submission.fits_apart,
         "resumed": submission.resumed,
         "method": submission.method.model_dump(),
-        "resources": submission.resources.model_dump(exclude={"parameters"}),
+        "resources": submission.resources.model_dump(),
         "environment": submission.environment.model_dump(),
     }
     by_name = {name: sample for data in datasets for name, sample in ((_file(s.id), s) for s in data)}
@@ -197,8 +196,6 @@ def _statement(container: Container, sums: Mapping[str, str], found: Findings) -
     found.faults += faults
     if isinstance(frame, Submission):
         found.submission = frame
-        if file_name(frame.method.name).lower() in CONTROLS:
-            found.faults.append(f"{STATEMENT}: method.name: {frame.method.name} is that of a control; choose another")
     return frame
 
 

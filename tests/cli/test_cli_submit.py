@@ -57,11 +57,12 @@ def test_pack_validate_score(here: Path, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("submit", "pack", "answers", "--out", "x.zip"), 2, "'oracle' or 'trivial'"),
+        (("submit", "pack", "answers"), 2, "; method.authors: is not said; give --author"),
+        (("submit", "pack", "answers", *WHO[2:]), 2, "method.name: trivial is that of a control; choose another"),
         (("submit", "pack", "nowhere"), 2, "nowhere: no such folder of predictions"),
         (("submit", "pack", "answers", "low-dose", *WHO), 2, f"holds answers to task {TASK}, not to low-dose"),
-        (("submit", "pack", "answers", *WHO, "--track", "fast"), 2, "method.track Input should be 'fixed', 'stream'"),
-        (("submit", "pack", "answers", *WHO, "--link", "ftp://x"), 2, "method.links.0 String should match pattern"),
+        (("submit", "pack", "answers", *WHO, "--track", "fast"), 2, "method.track: Input should be 'fixed', 'stream'"),
+        (("submit", "pack", "answers", *WHO, "--link", "ftp://x"), 2, "method.links.0: String should match pattern"),
         (("submit", "validate", "nowhere.zip"), 2, "nowhere.zip: no such submission"),
         (("submit", "validate", "answers/identity.json"), 2, "is no ZIP that can be read"),
         (("score", "answers"), 2, "answers: name the task too"),
