@@ -91,7 +91,7 @@ def check_submission(path: Path, *, find_task: FindTask = get_task, progress: Pr
             found.task = find_task(frame.task, frame.tier)
         except InputError as error:
             found.faults.append(f"{STATEMENT}: {error}")
-            found.unchecked = "the answers were not checked: the task is not known here"
+            found.unchecked = "the answers were not checked: it names no task or tier that is taken here"
             return found
         datasets = _datasets(frame, found.task, found)
         if datasets is None:
