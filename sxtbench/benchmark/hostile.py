@@ -21,8 +21,10 @@ from typing import IO, Any, Protocol
 
 from sxtbench.errors import InputError
 
+MOST_MEMBERS = 20_000
+"""Of an archive, and lines of its checksums."""
+
 _BLOCK = 1 << 20
-_MOST_MEMBERS = 20_000
 _MOST_DIRECTORY = 4 << 20
 _MOST_DEPTH = 16
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
@@ -268,9 +270,9 @@ class _Archive:
 def _archive(archive: zipfile.ZipFile) -> _Archive:
     found = _Archive(archive)
     infos = archive.infolist()
-    if len(infos) > _MOST_MEMBERS:
-        found.faults.append(f"the archive: has {len(infos)} members, expected at most {_MOST_MEMBERS}")
-        infos = infos[:_MOST_MEMBERS]
+    if len(infos) > MOST_MEMBERS:
+        found.faults.append(f"the archive: has {len(infos)} members, expected at most {MOST_MEMBERS}")
+        infos = infos[:MOST_MEMBERS]
     if archive.comment:
         found.faults.append("the archive: has a comment, expected none")
     found.faults += _layout_faults(infos)
@@ -353,8 +355,8 @@ def _folder(root: Path) -> _Folder:
             continue
         for entry in entries:
             count += 1
-            if count > _MOST_MEMBERS:
-                found.faults.append(f"the folder: has more than {_MOST_MEMBERS} members")
+            if count > MOST_MEMBERS:
+                found.faults.append(f"the folder: has more than {MOST_MEMBERS} members")
                 return found
             name, status = f"{place}{entry.name}", entry.stat(follow_symlinks=False)
             fault = name_fault(name) or names.fault(name)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sxtbench.benchmark.answer_files import Form, scan
 from sxtbench.benchmark.evaluate import score_answers
-from sxtbench.benchmark.hostile import Container, Unreadable, blocks, opened, shown, whole
+from sxtbench.benchmark.hostile import MOST_MEMBERS, Container, Unreadable, blocks, opened, shown, whole
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.submission import CHECKSUMS, PREDICTIONS, STATEMENT, Frame, Submission, parse
 from sxtbench.benchmark.task import SHIFTED, Task, get_task
@@ -174,6 +174,9 @@ def _checksums(container: Container, faults: list[str]) -> dict[str, str]:
         faults.append(f"{CHECKSUMS}: {error}")
         return {}
     sums: dict[str, str] = {}
+    if text.count("\n") > MOST_MEMBERS:
+        faults.append(f"{CHECKSUMS}: has more than {MOST_MEMBERS} lines")
+        return {}
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         parts = _LINE.fullmatch(line.removesuffix("\r"))
         if parts is None:

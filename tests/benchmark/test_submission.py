@@ -150,6 +150,7 @@ HOSTILE: dict[str, tuple[Callable[[Task], Files], str]] = {
     "listed twice": (sums(lambda text: text + text.splitlines(True)[0]), f"{SAID} stands twice"),
     "no checksum line": (sums(lambda text: text + b"hello\n"), "is hello, expected <sha256>  <file>"),
     "checksums in another encoding": (sums(lambda text: b"\xff\xfe" + text), "SHA256SUMS: is not UTF-8"),
+    "many lines": (sums(lambda text: b"\n" * 30_000), "SHA256SUMS: has more than 20000 lines"),
     "long checksums": (sums(lambda text: b"a" * (5 << 20)), "SHA256SUMS: is 5242880 bytes long, expected at most"),
     # answers
     "pickle": (answer(b"\x80\x04N."), f"{FIRST}: is a pickle, expected a .npy file"),
