@@ -39,3 +39,8 @@ def sha256_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
         digest.update(canonical_json([name, little.dtype.str, list(little.shape)]).encode())
         digest.update(little.data)
     return digest.hexdigest()
+
+
+def sha256_bytes(content: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()

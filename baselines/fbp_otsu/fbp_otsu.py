@@ -7,6 +7,7 @@ than its surroundings. All levels are shares of steps in LAC, so that a volume w
 from typing import Any
 
 import numpy as np
+from edt import edtsq
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
@@ -75,7 +76,7 @@ class FbpOtsu:
         cells = coarse > ice + constants["cell_level"] * (flesh - ice)
         cells = _filled(_closed(cells, voxels("cell_closing_nm")))
         cells = _opened(cells, voxels("cell_opening_nm"))
-        cells = remove_small_objects(cells, max_size=int(4 / 3 * np.pi * voxels("smallest_cell_radius_nm") ** 3))
+        cells = _rounded(cells, constants["cell_core"], voxels("smallest_cell_radius_nm"))
         if not cells.any():
             return labels
         labels[cells] = CYTOPLASM
@@ -102,6 +103,20 @@ def _eroded(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
 def _opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Open by a ball of any radius."""
     return mask if radius < 0.5 else dilated(_eroded(mask, radius), radius)
+
+
+def _rounded(mask: NDArray[np.bool_], share: float, smallest: float) -> NDArray[np.bool_]:
+    """Open each component by a share of its own largest inscribed ball; drop those whose ball is below `smallest`.
+
+    One radius for all would fit the sizes of cells that it was chosen on, and no others.
+    """
+    depth = np.sqrt(edtsq(mask))
+    parts, count = ndimage.label(mask)
+    largest = np.zeros(count + 1)
+    largest[1:] = ndimage.maximum(depth, parts, np.arange(1, count + 1)) if count else 0
+    radius = share * largest[parts]
+    core = (depth > radius) & (largest >= smallest)[parts]
+    return (largest >= smallest)[parts] & (edtsq(~core) <= radius**2) if core.any() else core
 
 
 def _closed(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:

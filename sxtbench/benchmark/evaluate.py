@@ -75,7 +75,7 @@ def evaluate(
     answers: dict[str, Answer] = {}
     dataset, beside = task.dataset(split), [task.dataset(other) for other in task.beside(split)]
     statement = _predict_all(method, task, dataset, beside, seed, answers.__contains__, answers.__setitem__, progress)
-    return _score(task, dataset, beside, statement, answers.__getitem__)
+    return score_answers(task, dataset, beside, statement, answers.__getitem__)
 
 
 def predict(
@@ -176,7 +176,7 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
 
     named = [s for s in task.beside(split) if f"fingerprint_{s}" in statement or _is_answered(task, s, folder)]
     beside = [task.dataset(other) for other in named]
-    return _score(task, task.dataset(split), beside, statement, load, progress)
+    return score_answers(task, task.dataset(split), beside, statement, load, progress)
 
 
 def _is_answered(task: Task, split: str, folder: Path) -> bool:
@@ -290,10 +290,11 @@ def _predict_all(
             "peak_memory_mb": peak_memory_mb(),
             "device": "cpu",
         },
+        "environment": here().model_dump(),
     }
 
 
-def _score(
+def score_answers(
     task: Task,
     dataset: Dataset,
     beside: Sequence[Dataset],
@@ -301,6 +302,23 @@ def _score(
     load: Callable[[str], Any],
     progress: Report | None = None,
 ) -> Result:
+    """Score answers from wherever they are kept.
+
+    Parameters
+    ----------
+    task : Task
+        The task that they answer.
+    dataset : Dataset
+        The split that they answer.
+    beside : sequence of Dataset
+        The shifted domain, where it was answered too.
+    statement : mapping
+        How they were made: what `predict` writes to `predictions.json`.
+    load : callable
+        From the key of an answer (`sxtbench.benchmark.training.answer_key`) to the answer.
+    progress : callable, optional
+        Called with the id of each sample that is done.
+    """
     dataset = dataset.with_targets
     if statement.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
         raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
@@ -335,9 +353,7 @@ def _score(
         method=MethodStatement.model_validate(statement["method"]),
         origin="scored",
         flags=tuple(_flags(task, statement)),
-        environment=Environment(
-            python=platform.python_version(), platform=platform.platform(), cpu=cpu(), packages=packages()
-        ),
+        environment=Environment(**statement["environment"]) if "environment" in statement else here(),
         resources=Resources(**_resources(statement)),
         rows=tuple(rows),
         aggregates=aggregate(rows, axes),
@@ -362,6 +378,11 @@ def _score_beside(
         if progress:
             progress(sample.id)
     return Shifted(fingerprint=dataset.fingerprint, rows=tuple(rows), aggregates=aggregate(rows, axes))
+
+
+def here() -> Environment:
+    """Return where this process runs."""
+    return Environment(python=platform.python_version(), platform=platform.platform(), cpu=cpu(), packages=packages())
 
 
 def _resources(statement: Mapping[str, Any]) -> dict[str, Any]:

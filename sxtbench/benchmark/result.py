@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from sxtbench.benchmark.aggregate import aggregate, check_aggregates
 from sxtbench.benchmark.records import (
@@ -100,6 +107,14 @@ class Resources(Record):
     wall_time_s: WallTime = WallTime()
     peak_memory_mb: Annotated[float, Field(ge=0)] | None = None
     device: Line = ""
+    parameters: Annotated[int, Field(ge=0)] | None = Field(None, description="that training finds, where known")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unknown_parameters(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if fields.get("parameters") is None:
+            fields.pop("parameters", None)
+        return fields
 
 
 class Preview(Record):

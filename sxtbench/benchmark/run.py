@@ -100,7 +100,7 @@ def run(
         raise MethodFailed(status)
     if status != 0:
         raise InputError(f"{method.name}: its process died with status {status} (out of memory?)")
-    result = score(task, out, split)
+    result = score(task, out, split).model_copy(update={"origin": "reproduced"})  # what made the answers ran here
     dataset = task.dataset(split, targets=True)
     result = write_previews(result, task, dataset, lambda sample_id: np.load(out / f"{sample_id}.npy"), place.previews)
     result.save(place.result(method.name))

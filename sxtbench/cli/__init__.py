@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, own_data, quantify, show, study, train
+from sxtbench.cli import bench, board, compare, data, demo, methods, own_data, quantify, show, study, submit, train
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ quantify.register(app)
 bench.register(app)
 study.register(app)
 train.register(app)
+submit.register(app)
 board.register(app)
 
 

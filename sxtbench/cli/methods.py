@@ -1,12 +1,17 @@
 """Verbs on methods: tasks, baselines, run, predict, score, tune."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sxtbench.cli.console import Data, DataSeed, Recipe, Split, TaskName, Tier, Workers, console, progress, ready
 from sxtbench.cli.own_data import Axes, LacUnit, VoxelSize
+from sxtbench.cli.submit import check
+from sxtbench.errors import CheckError, InputError
+
+if TYPE_CHECKING:
+    from sxtbench.benchmark.result import Result
 
 MethodSpec = Annotated[
     str, typer.Argument(help="A baseline's name, file.py:Class, or package.module:Class.", show_default=False)
@@ -210,9 +215,16 @@ def _predict_own(
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="Folder with <sample id>.npy.")],
-    task: TaskName,
-    tier: Tier = "tiny",
+    predictions: Annotated[Path, typer.Argument(help="Folder with <sample id>.npy, or a submission.")],
+    task: Annotated[
+        str | None, typer.Argument(help="The task; a submission names its own.", show_default=False)
+    ] = None,
+    tier: Annotated[
+        str | None,
+        typer.Option(
+            "--tier", "-t", help="Of the task (default: tiny); a submission names its own.", show_default=False
+        ),
+    ] = None,
     split: Split = "test",
     out: Annotated[
         Path | None,
@@ -230,24 +242,51 @@ def score(
     recipe: Recipe = None,
     data_seed: DataSeed = None,
 ) -> None:
-    """Score answers that `predict` wrote or that were made elsewhere.
+    """Score answers that `predict` wrote or that were made elsewhere, or a submission.
 
     Example: `sxtbench score ./answers limited-angle-segmentation --tier tiny --out result.json`
     """
     from sxtbench.benchmark.evaluate import score as score_split
     from sxtbench.benchmark.result import load_result
+    from sxtbench.benchmark.submission import STATEMENT
     from sxtbench.benchmark.task import get_task
     from sxtbench.benchmark.update import with_columns_of
 
     old = None if update is None else load_result(update)
-    chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
-    ready(chosen, [split])
-    with progress(f"score {split}", len(chosen.dataset(split))) as done:
-        result = score_split(chosen, predictions, split, progress=done)
+    if predictions.is_file() or (predictions / STATEMENT).is_file():
+        if recipe is not None or data_seed is not None or split != "test":
+            raise InputError(f"{predictions}: is a submission, which takes no --split, --recipe and --data-seed")
+        result = _score_submission(predictions, task, tier, data)
+    else:
+        if task is None:
+            raise InputError(
+                f"{predictions}: name the task too, as in `score DIR TASK`; only a submission names its own"
+            )
+        chosen = get_task(task, tier or "tiny", seed=data_seed, recipe=recipe).at(data)
+        ready(chosen, [split])
+        with progress(f"score {split}", len(chosen.dataset(split))) as done:
+            result = score_split(chosen, predictions, split, progress=done)
     result = result if old is None else with_columns_of(result, old)
     path = result.save(out or update or Path("result.json"))
     typer.echo(result.summary())
     typer.echo(f"result: {path}")
+
+
+def _score_submission(path: Path, task: str | None, tier: str | None, data: Path | None) -> "Result":
+    from sxtbench.benchmark.submission_checks import score_submission
+    from sxtbench.benchmark.task import get_task
+
+    if task is not None:  # asked for by name, so its data may be made
+        chosen = get_task(task, tier or "tiny").at(data)
+        ready(chosen, ["test", *chosen.beside("test")])
+    found = check(path, task, tier, data)
+    if found.faults:
+        count = f"{len(found.faults)} fault{'s' * (len(found.faults) > 1)}"
+        raise CheckError(f"{path}: not scored, {count}{'; ' * bool(found.unchecked)}{found.unchecked}")
+    if found.submission is None or found.task is None or found.unchecked:
+        raise InputError(f"{path}: not scored, {found.unchecked}")
+    with progress(f"score {found.submission.method.name}", found.answers) as done:
+        return score_submission(path, found.submission, found.task, progress=done)
 
 
 def tune(

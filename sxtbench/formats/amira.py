@@ -1,6 +1,6 @@
 """AmiraMesh and Avizo files on a regular lattice: label fields with their materials, and volumes.
 
-The package ahds does not install on current Python versions, and the part of the format that is needed is small.
+The package ahds did not build here, and the part of the format that is needed is small.
 """
 
 import math
