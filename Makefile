@@ -7,7 +7,7 @@ demo: .venv/.core
 	$(BIN)/sxtbench demo --out sxtbench-demo
 
 test: .venv/.dev
-	$(BIN)/pytest -m "not slow and not gpu and not network and not browser and not install" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not gpu and not network and not browser and not install" -n 2 --dist loadfile
 
 slow: .venv/.dev
 	$(BIN)/pytest -m "slow"

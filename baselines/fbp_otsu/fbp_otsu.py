@@ -72,6 +72,8 @@ class FbpOtsu:
         coarse = smooth("cell_smoothing_nm")
         seen = coarse[inside]
         border = threshold_otsu(seen)
+        if not (seen > border).any():  # constant
+            return labels
         ice, flesh = seen[seen <= border].mean(), seen[seen > border].mean()
         cells = coarse > ice + constants["cell_level"] * (flesh - ice)
         cells = _filled(_closed(cells, voxels("cell_closing_nm")))

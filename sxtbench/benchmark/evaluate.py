@@ -41,6 +41,8 @@ from sxtbench.pictures import grey_slice_png, sinogram, slice_png
 
 Report = Callable[[str], None]
 STATEMENT = "predictions.json"
+SEVERAL_RUNS = "predicted in several runs: wall time and memory are those of the last"
+"""Flag of a result whose predictions were interrupted."""
 
 
 def evaluate(
@@ -397,7 +399,7 @@ def _flags(task: Task, statement: Mapping[str, Any]) -> list[str]:
     if task.dataset_spec.suffix:
         flags.append(f"dataset {task.dataset_spec.name} is not the benchmark's own")
     if statement.get("resumed"):
-        flags.append("predicted in several runs: wall time and memory are those of the last")
+        flags.append(SEVERAL_RUNS)
     return flags
 
 

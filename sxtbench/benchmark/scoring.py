@@ -159,10 +159,7 @@ def downstream_iou(sample: Sample, volume: NDArray[np.float32]) -> float:
     if sample.metadata["family"] != "yeast":
         return math.nan
     region = cylinder(sample.shape)
-    try:
-        labels = _segmenter().segment(np.clip(volume, *_WINDOW), sample.voxel_size_nm, region=region)
-    except ValueError:  # too few grey values for thresholds
-        labels = np.zeros(sample.shape, np.uint8)
+    labels = _segmenter().segment(np.clip(volume, *_WINDOW), sample.voxel_size_nm, region=region)
     return next(
         value
         for name, _, value in score_labels(labels, sample.targets["labels"], region, (1, 2, 3))

@@ -54,13 +54,13 @@ def test_weights_that_cannot_be_used(mini: Task, tmp_path: Path) -> None:
         load_for(mini, "fbp-otsu", saved(tmp_path, 1))
 
 
-def test_own_weights_open_a_tier_for_which_none_ship(mini_volume: Task, tmp_path: Path) -> None:
-    small = replace(mini_volume, tier="small")
-    with pytest.raises(InputError, match="fbp-unet ships weights for tiny"):
-        load_for(small, "fbp-unet")
-    assert load_for(small, "fbp-unet", saved(tmp_path, 1)).name == "fbp-unet"
-    with pytest.raises(InputError, match="fbp-unet answers limited-angle-reconstruction; it is no method for"):
-        load_for(get_task("projection-alignment"), "fbp-unet", saved(tmp_path, 1))
+def test_own_weights_open_a_tier_for_which_none_ship(mini: Task, tmp_path: Path) -> None:
+    small = replace(mini, tier="small")
+    with pytest.raises(InputError, match="unet3d ships weights for tiny"):
+        load_for(small, "unet3d")
+    assert load_for(small, "unet3d", saved(tmp_path, 1)).name == "unet3d"
+    with pytest.raises(InputError, match="unet3d answers limited-angle-segmentation; it is no method for"):
+        load_for(get_task("projection-alignment"), "unet3d", saved(tmp_path, 1))
 
 
 def test_a_baseline_answers_at_its_tiers_only(mini: Task) -> None:
