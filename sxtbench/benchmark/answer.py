@@ -1,5 +1,6 @@
 """Check an answer against what a task asks for, before anything is scored or stored."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,14 @@ def _labels(answer: NDArray[Any], classes: tuple[int, ...], where: str) -> NDArr
     if strange:
         raise InputError(f"{where}: prediction holds the labels {strange[:5]}, expected only {list(classes)}")
     return answer.astype(np.uint8, copy=False)
+
+
+def read_answer(file: Path, where: str) -> NDArray[Any]:
+    """Read an answer from a `.npy` file; `where` names it in the one line of an `InputError`."""
+    try:
+        answer: NDArray[Any] = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{where}: prediction is missing, expected {file}") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{where}: {file} is not a readable .npy file ({error})") from None
+    return answer

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.answer import Answer, check_answer
+from sxtbench.benchmark.answer import Answer, check_answer, read_answer
 from sxtbench.benchmark.controls import SEE_TARGETS, TRUTH
 from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
 from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample, require_meant_for
@@ -167,14 +167,7 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
         statement = {"method": {"name": folder.resolve().name}, "fits_apart": apart}
 
     def load(key: str) -> NDArray[Any]:
-        file = folder / f"{key}.npy"
-        try:
-            answer: NDArray[Any] = np.load(file, allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{task.name}/{key}: prediction is missing, expected {file}") from None
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{task.name}/{key}: {file} is not a readable .npy file ({error})") from None
-        return answer
+        return read_answer(folder / f"{key}.npy", f"{task.name}/{key}")
 
     named = [s for s in task.beside(split) if f"fingerprint_{s}" in statement or _is_answered(task, s, folder)]
     beside = [task.dataset(other) for other in named]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from sxtbench.benchmark.answer import check_answer
+from sxtbench.benchmark.answer import check_answer, read_answer
 from sxtbench.benchmark.evaluate import STATEMENT as PREDICTED
 from sxtbench.benchmark.evaluate import here
 from sxtbench.benchmark.submission import CHECKSUMS, PREDICTIONS, STATEMENT, Submission
@@ -223,13 +223,7 @@ def _samples(submission: Submission, task: Task) -> dict[str, Sample]:
 
 
 def _answer(source: Source, key: str, task: Task, sample: Sample) -> NDArray[Any]:
-    file = source.folder / f"{key}.npy"
-    try:
-        answer: NDArray[Any] = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{task.name}/{key}: prediction is missing, expected {file}") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{task.name}/{key}: {file} is not a readable .npy file ({error})") from None
+    answer = read_answer(source.folder / f"{key}.npy", f"{task.name}/{key}")
     wanted = task.protocol.answer
     kind, shape = wanted.kinds[0], sample.answer_shape
     if "projections" in wanted.kinds and answer.shape != shape and answer.shape == sample.tilt_series.counts.shape:

@@ -259,6 +259,8 @@ def score(
         result = _score_submission(predictions, task, tier, data)
     else:
         if task is None:
+            if not predictions.exists():
+                raise InputError(f"{predictions}: there is no such submission or folder of predictions")
             raise InputError(
                 f"{predictions}: name the task too, as in `score DIR TASK`; only a submission names its own"
             )

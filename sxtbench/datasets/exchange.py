@@ -153,7 +153,7 @@ def export(
     require_writable(folder)
     written: list[Path] = []
     for name, one in series.items():
-        photons = getattr(one, "photons", None) if isinstance(one, OwnSeries) else (one.counts, one.incident_photons)
+        photons = one.photons if isinstance(one, OwnSeries) else (one.counts, one.incident_photons)
         counts, incident = photons or (None, None)
         written += write_series(
             folder / f"{name}{SERIES_ENDINGS[form]}",

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.formats.content import axis_order, edges_zyx, existing, file_axes, ordered
+from sxtbench.formats.content import Content, axis_order, edges_zyx, existing, file_axes, ordered
 from sxtbench.formats.readers import LABELS
 from sxtbench.formats.volumes import write_volume
 from sxtbench.labels import BACKGROUND, CYTOPLASM, DROPLET, FIDUCIAL, NAMES, UNLABELLED, VACUOLE
@@ -59,11 +60,7 @@ def read_label_map(path: Path | str, *, names: Mapping[int, str] | None = None, 
         If the file is missing, of another format, broken or not three-dimensional, if it holds bool, float or values
         beyond [0, 255], a value that `names` does not list, or if the reader is not installed.
     """
-    path = existing(path, LABELS)
-    content = LABELS[path.suffix.lower()](path)
-    axes = file_axes(content, axes)
-    raw = content.array.view(np.uint8) if content.array.dtype == np.int8 else content.array
-    array = ordered(raw, axes, path)
+    path, content, axes, array = _read(path, axes)
     if array.dtype.kind not in "iu":
         raise InputError(f"{path} holds {array.dtype}, expected labels of an integer dtype such as uint8")
     if array.min() < 0 or array.max() > UNLABELLED:
@@ -133,12 +130,7 @@ def read_labels(
         If the file is missing, of another format, broken or not three-dimensional, if a value is no class, if the shape
         is not the tomogram's, if segments overlap, or if the reader is not installed.
     """
-    path = existing(path, LABELS)
-    content = LABELS[path.suffix.lower()](path)
-    axes = file_axes(content, axes)
-    # MRC has no unsigned bytes: 255 comes as -1
-    raw = content.array.view(np.uint8) if content.array.dtype == np.int8 else content.array
-    array = ordered(raw, axes, path)
+    path, content, axes, array = _read(path, axes)
     if array.dtype.kind not in "iuf":
         raise InputError(f"{path} holds {array.dtype}, expected whole numbers: labels")
     table = _table(content.segments, mapping, {*classes, UNLABELLED}, path)
@@ -183,6 +175,16 @@ def write_labels(path: Path | str, labels: ArrayLike, voxel_size_nm: float) -> N
     if path.suffix.lower() not in (".tif", ".tiff", ".mrc"):
         raise InputError(f"{path}: labels are written to .tif, .tiff or .mrc, not to {path.suffix or 'no ending'!r}")
     write_volume(path, array.astype(np.uint8), voxel_size_nm, axes="zyx")
+
+
+def _read(path: Path | str, axes: str | None) -> tuple[Path, Content, str, NDArray[Any]]:
+    """Return the file, its content, its axes, and its labels as (z, y, x)."""
+    path = existing(path, LABELS)
+    content = LABELS[path.suffix.lower()](path)
+    axes = file_axes(content, axes)
+    # MRC has no unsigned bytes: 255 comes as -1
+    raw = content.array.view(np.uint8) if content.array.dtype == np.int8 else content.array
+    return path, content, axes, ordered(raw, axes, path)
 
 
 def _table(
