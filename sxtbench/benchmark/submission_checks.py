@@ -21,13 +21,14 @@ from sxtbench.benchmark.task import SHIFTED, Task, get_task
 from sxtbench.benchmark.training import answer_key, answers_wanted
 from sxtbench.datasets.build import missing_specimens
 from sxtbench.datasets.dataset import Dataset, Sample, home
+from sxtbench.datasets.spec import PRIVATE
 from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_bytes
 
 _MOST_STATEMENT = 1 << 20
 _MOST_CHECKSUMS = 4 << 20
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-SPLITS = ("test", "private")
+SPLITS = ("test", PRIVATE)
 """What is submitted: never what methods learn from."""
 
 FindTask = Callable[[str, str], Task]
@@ -214,7 +215,7 @@ def _datasets(frame: Frame, task: Task, found: Findings) -> tuple[Dataset, list[
         faults.append(f"{STATEMENT}: version is {frame.version}, this sxtbench has {task.name}@{task.protocol.version}")
     if frame.task_hash != task.hash:
         faults.append(f"{STATEMENT}: task_hash is {frame.task_hash[:12]}..., this task has {task.hash[:12]}...")
-    allowed = [split for split in SPLITS if split in task.dataset_spec.sizes]
+    allowed = [PRIVATE] if task.private_spec else [split for split in SPLITS if split in task.dataset_spec.sizes]
     if frame.split not in allowed:
         faults.append(f"{STATEMENT}: split is {frame.split}, expected {' or '.join(allowed)}")
         found.unchecked = "the answers were not checked: no such split is submitted"

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from sxtbench.content import content_folder
 from sxtbench.datasets.dataset import Dataset, open_or_build
 from sxtbench.datasets.recipe import load_recipe, one_line, read_yaml
-from sxtbench.datasets.spec import Axis, DatasetSpec
+from sxtbench.datasets.spec import PRIVATE, Axis, DatasetSpec
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_json
@@ -151,6 +151,8 @@ class Task:
         The dataset's folder, where it is not in its usual place.
     shifted_spec : DatasetSpec, optional
         What the dataset of the shifted domain is made of, where the task has one at this tier.
+    private_spec, private_data : DatasetSpec and Path, optional
+        Of a season: what its private split is made of, and the folder where it lies.
     """
 
     folder: Path
@@ -160,6 +162,8 @@ class Task:
     dataset_spec: DatasetSpec
     data: Path | None = None
     shifted_spec: DatasetSpec | None = None
+    private_spec: DatasetSpec | None = None
+    private_data: Path | None = None
 
     @property
     def name(self) -> str:
@@ -192,7 +196,7 @@ class Task:
         ----------
         split : str
             `train`, `validation`, `test`, or `shifted` where the task has that domain: a dataset of its own, in a
-            folder beside the other's.
+            folder beside the other's; `private` in a season.
         targets : bool
             Whether the samples show the truth.
         workers, progress
@@ -203,6 +207,8 @@ class Task:
 
     def place_of(self, split: str) -> tuple[DatasetSpec, Path | None]:
         """Return what the dataset that holds a split is made of, and its folder (None: the usual place)."""
+        if split == PRIVATE and self.private_spec is not None:
+            return self.private_spec, self.private_data
         if split != SHIFTED or self.shifted_spec is None:
             return self.dataset_spec, self.data
         return self.shifted_spec, self.data and self.data.with_name(f"{self.data.name}+{SHIFTED}")

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, own_data, quantify, show, study, submit, train
+from sxtbench.cli import (
+    bench,
+    board,
+    compare,
+    data,
+    demo,
+    methods,
+    own_data,
+    quantify,
+    season,
+    show,
+    study,
+    submit,
+    train,
+)
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -48,6 +62,7 @@ bench.register(app)
 study.register(app)
 train.register(app)
 submit.register(app)
+season.register(app)
 board.register(app)
 
 

@@ -37,6 +37,10 @@ DataSeed = Annotated[
     int | None,
     typer.Option("--data-seed", help="Another seed of the data: another dataset, off the board.", show_default=False),
 ]
+SeasonFolder = Annotated[
+    Path | None,
+    typer.Option("--season", help="The published folder of a season: its hidden test.", show_default=False),
+]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes that generate specimens.")]
 
 
@@ -74,6 +78,20 @@ def working(description: str) -> Iterator[Callable[[str], None]]:
         task = bar.add_task(description, total=None, item="")
         yield lambda item: bar.update(task, item=item)
         bar.update(task, item="")
+
+
+def in_season(season: Path | None, task: str | None, tier: str | None) -> "Task | None":
+    """Return the task of a season, if one was named; raise `InputError` where another task or tier was named too."""
+    if season is None:
+        return None
+    from sxtbench.benchmark.season import open_season
+    from sxtbench.errors import InputError
+
+    chosen = open_season(season).task
+    for said, has, what in ((task and task.partition("@")[0], chosen.name, "task"), (tier, chosen.tier, "tier")):
+        if said and said != has:
+            raise InputError(f"{season}: is a season of {what} {has}, not of {said}")
+    return chosen
 
 
 def ready(task: "Task", splits: list[str], workers: int = 1) -> None:

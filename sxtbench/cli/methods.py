@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sxtbench.cli.console import Data, DataSeed, Recipe, Split, TaskName, Tier, Workers, console, progress, ready
+from sxtbench.cli.console import (
+    Data,
+    DataSeed,
+    Recipe,
+    SeasonFolder,
+    Split,
+    TaskName,
+    Tier,
+    Workers,
+    console,
+    in_season,
+    progress,
+    ready,
+)
 from sxtbench.cli.own_data import Axes, LacUnit, VoxelSize
 from sxtbench.cli.submit import check
 from sxtbench.errors import CheckError, InputError
@@ -140,6 +153,7 @@ def predict(
     axes: Axes = None,
     voxel_size: VoxelSize = None,
     lac_unit: LacUnit = None,
+    season: SeasonFolder = None,
 ) -> None:
     """Write a method's answers, one file a sample; a run that was stopped continues. With --input, of own data.
 
@@ -150,21 +164,28 @@ def predict(
     from sxtbench.benchmark.method import learns, load_for
     from sxtbench.benchmark.task import get_task
     from sxtbench.benchmark.training import answers_wanted
+    from sxtbench.datasets.spec import PRIVATE
     from sxtbench.errors import InputError
 
+    hidden = in_season(season, task, tier)
+    if hidden and (own or recipe or data_seed is not None or split not in ("test", PRIVATE)):
+        raise InputError(
+            "--season has its own data and split; it goes without --input, --recipe, --data-seed and --split"
+        )
     if own is not None:
         for name, given in (("--recipe", recipe), ("--data-seed", data_seed)):
             if given is not None:
                 raise InputError(f"{name} makes another dataset; with --input there is none")
         _predict_own(method, task, tier, own, out, data, seed, weights, axes, voxel_size, lac_unit)
         return
-    if task is None:
+    if task is None and hidden is None:
         raise InputError("predict: Missing argument 'task', or --input FILE for data of your own")
     for name, value in (("--axes", axes), ("--voxel-size", voxel_size), ("--lac-unit", lac_unit)):
         if value is not None:
             raise InputError(f"{name} goes with --input FILE")
     out = out or Path("predictions")
-    chosen = get_task(task, tier or "tiny", seed=data_seed, recipe=recipe).at(data)
+    chosen = (hidden or get_task(task or "", tier or "tiny", seed=data_seed, recipe=recipe)).at(data)
+    split = PRIVATE if hidden else split
     loaded = load_for(chosen, method, weights)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
     ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sxtbench.cli.console import Data, progress, ready
+from sxtbench.cli.console import Data, SeasonFolder, in_season, progress, ready
 
 if TYPE_CHECKING:
     from sxtbench.benchmark.submission_checks import Findings, FindTask
@@ -56,6 +56,7 @@ def pack(
         int | None, typer.Option("--parameters", min=0, help="Trainable parameters.", show_default=False)
     ] = None,
     data: Data = None,
+    season: SeasonFolder = None,
 ) -> None:
     """Pack answers into one file that can be sent, and validate it.
 
@@ -64,18 +65,25 @@ def pack(
     from sxtbench.benchmark.pack import describe, find_answers
     from sxtbench.benchmark.pack import pack as write
     from sxtbench.benchmark.task import get_task
+    from sxtbench.datasets.spec import PRIVATE
     from sxtbench.errors import InputError
 
     source = find_answers(predictions)
     for said, known, what in ((task, source.task, "task"), (tier, source.tier, "tier")):
         if said and known and said != known:
             raise InputError(f"{source.folder}: holds answers to {what} {known}, not to {said}")
-    if not (task or source.task):
+    hidden = in_season(season, source.task or task, source.tier or tier)
+    if not (task or source.task or hidden):
         raise InputError(f"{source.folder}: does not say which task it answers; name it, as in `submit pack DIR TASK`")
-    chosen = get_task(source.task or task or "", source.tier or tier or "tiny").at(data)
-    split = source.split or "test"
-    if split != "test":
-        raise InputError(f"{source.folder}: holds answers to the {split} split; only those to test are submitted")
+    chosen = (hidden or get_task(source.task or task or "", source.tier or tier or "tiny")).at(data)
+    wanted = PRIVATE if hidden else "test"
+    split = source.split or wanted
+    if split == PRIVATE and not hidden:
+        raise InputError(
+            f"{source.folder}: holds answers to a season; name it, as in `submit pack DIR --season FOLDER`"
+        )
+    if split != wanted:
+        raise InputError(f"{source.folder}: holds answers to the {split} split; only those to {wanted} are submitted")
     ready(chosen, [split, *chosen.beside(split)])
     method: dict[str, Any] = {"name": name, "authors": author, "links": link, "licence": licence, "track": track}
     method |= {"training_data": training_data, "description": description, "seeds": seed}
@@ -86,7 +94,13 @@ def pack(
     typer.echo(f"submission: {out} ({out.stat().st_size / 1e6:.1f} MB), valid")
 
 
-def validate(submission: SubmissionPath, task: OnlyTask = None, tier: OnlyTier = None, data: Data = None) -> None:
+def validate(
+    submission: SubmissionPath,
+    task: OnlyTask = None,
+    tier: OnlyTier = None,
+    data: Data = None,
+    season: SeasonFolder = None,
+) -> None:
     """Check a submission: one line a fault, all of them; exit status 1 if there is any.
 
     Nothing is unpacked, run or generated. The dataset that was answered has to be here.
@@ -95,7 +109,7 @@ def validate(submission: SubmissionPath, task: OnlyTask = None, tier: OnlyTier =
     """
     from sxtbench.errors import CheckError, InputError
 
-    found = check(submission, task, tier, data)
+    found = check(submission, task, tier, data, in_season(season, task, tier))
     if found.faults:
         count = f"{len(found.faults)} fault{'s' * (len(found.faults) > 1)}"
         raise CheckError(f"{submission}: {count}{'; ' * bool(found.unchecked)}{found.unchecked}")
@@ -108,15 +122,31 @@ def validate(submission: SubmissionPath, task: OnlyTask = None, tier: OnlyTier =
     )
 
 
-def check(path: Path, task: str | None, tier: str | None, data: Path | None) -> "Findings":
-    """Validate a submission, printing each fault."""
+def check(
+    path: Path, task: str | None, tier: str | None, data: Path | None, hidden: "Task | None" = None
+) -> "Findings":
+    """Validate a submission, printing each fault; `hidden` is the task of a season."""
     from sxtbench.benchmark.submission_checks import check_submission
 
     with progress(f"check {path.name}", None) as done:
-        found = check_submission(path, find_task=finder(task, tier, data), progress=done)
+        find = only(hidden) if hidden else finder(task, tier, data)
+        found = check_submission(path, find_task=find, progress=done)
     for fault in found.faults:
         typer.echo(fault)
     return found
+
+
+def only(hidden: "Task") -> "FindTask":
+    """Return what finds the task of a season, and refuses any other."""
+    from sxtbench.errors import InputError
+
+    def find(name: str, size: str) -> "Task":
+        for found, wanted, what in ((name, hidden.name, "task"), (size, hidden.tier, "tier")):
+            if found != wanted:
+                raise InputError(f"{what} is {found}, expected {wanted}, that of the season")
+        return hidden
+
+    return find
 
 
 def finder(task: str | None, tier: str | None, data: Path | None) -> "FindTask":

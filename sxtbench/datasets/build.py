@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,9 +23,10 @@ from sxtbench.content import content_folder
 from sxtbench.datasets import capillary, cube, flat_grid, laboratory, low_dose
 from sxtbench.datasets.cube_recipe import CubeRecipe, LowDoseRecipe
 from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
+from sxtbench.datasets.private import as_published
 from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
-from sxtbench.datasets.spec import DatasetSpec, fingerprint, twin_id
+from sxtbench.datasets.spec import PRIVATE, DatasetSpec, fingerprint, twin_id
 from sxtbench.datasets.store import write_table
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
@@ -40,7 +42,8 @@ Progress = Callable[[str], None]
 
 def _produce(job: Job) -> str:
     """Simulate and store one specimen; its row is the last thing written."""
-    row = write_record(job, family_of(job.spec.recipe).record(job))
+    record = family_of(job.spec.recipe).record(job)
+    row = write_record(job, as_published(record, job.spec) if job.split == PRIVATE else record)
     write_text(_row_path(job), canonical_json(row))
     return job.group
 
@@ -124,6 +127,7 @@ def build(
     *,
     splits: Sequence[str] | None = None,
     workers: int = 1,
+    seed: int | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Build the splits of a dataset that are not there yet.
@@ -138,6 +142,8 @@ def build(
         All splits of the spec by default.
     workers : int
         Processes; each specimen is independent, so the bytes do not depend on their number.
+    seed : int, optional
+        Root seed of a private split, in place of the recipe's. It is written nowhere.
     progress : callable, optional
         Called with the id of each specimen that is done.
 
@@ -152,8 +158,11 @@ def build(
         _require_same(spec, folder)
         if (folder / _CHECKSUMS).is_file() and set(chosen) <= set(read_statement(folder)["splits"]):
             return  # nothing to do, so a folder that cannot be written is good enough
+    if (seed is None) == (PRIVATE in chosen):
+        raise InputError(f"{spec.name}: a private split needs a secret seed; `sxtbench season create` makes one")
     prepare(folder, spec)
-    for done in _run(_missing(spec, folder, chosen), workers):
+    drawn = spec if seed is None else replace(spec, recipe=spec.recipe.model_copy(update={"seed": seed}))
+    for done in _run(_missing(drawn, folder, chosen), workers):
         if progress:
             progress(done)
     (folder / _CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished

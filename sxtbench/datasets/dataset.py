@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.datasets.build import build, read_statement
 from sxtbench.datasets.conditions import MIRROR_IMAGES, derive
+from sxtbench.datasets.private import AT_CONDITION
 from sxtbench.datasets.recipe import FlatGridRecipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
-from sxtbench.datasets.record import read_series
+from sxtbench.datasets.record import read_series, tilt_series
 from sxtbench.datasets.spec import Condition, DatasetSpec, fingerprint
 from sxtbench.datasets.store import open_hierarchy, read_array, rounded
 from sxtbench.errors import InputError
@@ -169,13 +170,9 @@ class Sample:
         with open_hierarchy(self._folder / self._row["input_path"]) as root:
             attributes: dict[str, Any] = root.attrs.asdict()
             found = read_series(root)
-        pixels, energy = attributes["pixel_size_nm"], float(attributes["energy_ev"])
-        stored = {
-            name: TiltSeries(
-                **arrays, pixel_size_nm=float(pixels[name] if isinstance(pixels, dict) else pixels), energy_ev=energy
-            )
-            for name, arrays in found.items()
-        }
+        stored = tilt_series(found, attributes)
+        if AT_CONDITION in attributes:
+            return stored
         twin = stored.pop("twin", None)
         if twin is not None and self.twin_of:
             stored["main"] = twin
@@ -208,13 +205,16 @@ class Sample:
         Raises
         ------
         InputError
-            Unless the dataset was opened with `targets=True`: methods are not handed the truth.
+            Unless the dataset was opened with `targets=True`: methods are not handed the truth. And where the truth is
+            that of a season before its reveal.
         """
         if not self._with_targets:
             raise InputError(
                 f"{self.id}: asks for targets, which a method does not get; "
                 "open the dataset with targets=True to look at the truth"
             )
+        if self._row["target_path"] is None:
+            raise InputError(f"{self.id}: its truth is hidden; the organiser publishes it when the season is revealed")
         path = self._folder / self._row["target_path"]
         own = "twin/" if self.twin_of else ""
         with open_hierarchy(path) as root:

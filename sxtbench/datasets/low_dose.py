@@ -18,7 +18,7 @@ from sxtbench.datasets.flat_grid import LAC_STEP_EXPONENT
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
 from sxtbench.datasets.record import Job, Record, series_arrays, series_content
 from sxtbench.datasets.simulate import StageTimer
-from sxtbench.datasets.spec import group_id
+from sxtbench.datasets.spec import PRIVATE, group_id
 from sxtbench.datasets.store import Hierarchy, Volume, rounded
 from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_arrays
@@ -31,8 +31,8 @@ from sxtbench.specimens.specimen import Specimen
 CALIBRATION_INDEX = 500_000
 """Added to a specimen's number: its calibration specimen, which is never scored."""
 
-_SCORED = ("validation", "test")  # splits whose targets hold a reference curve
-_TWINS = "test"
+_SCORED = ("validation", "test", PRIVATE)  # splits whose targets hold a reference curve
+_TWINS = "test"  # not in a private split: the difference of the two exposures shows where droplets are
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from sxtbench.acquisition.series import Exposure, TiltSeries
-from sxtbench.datasets.spec import DatasetSpec, group_id
+from sxtbench.datasets.spec import PRIVATE, DatasetSpec, group_id
 from sxtbench.datasets.store import Hierarchy, open_hierarchy, read_array, write_hierarchy, write_table
 from sxtbench.hashing import sha256_arrays, sha256_file
 from sxtbench.pictures import slice_png
@@ -79,6 +79,19 @@ def series_arrays(name: str, series: TiltSeries, *, projections: bool = True) ->
     return {f"tilt_series/{name}/{part}": array for part, array in found.items() if array is not None}
 
 
+def tilt_series(
+    arrays: Mapping[str, Mapping[str, NDArray[Any]]], attributes: Mapping[str, Any]
+) -> dict[str, TiltSeries]:
+    """Return the tilt series whose arrays `read_series` read, with the attributes of the same file."""
+    pixels, energy = attributes["pixel_size_nm"], float(attributes["energy_ev"])
+    return {
+        name: TiltSeries(
+            **parts, pixel_size_nm=float(pixels[name] if isinstance(pixels, dict) else pixels), energy_ev=energy
+        )
+        for name, parts in arrays.items()
+    }
+
+
 def series_content(series: Mapping[str, TiltSeries]) -> dict[str, NDArray[Any]]:
     """Return the arrays of tilt series under their names in a content hash: bare for the series `main`."""
     return {
@@ -129,7 +142,7 @@ def write_record(job: Job, record: Record, timer: Callable[[str], Any] = lambda 
         return {
             "group": group,
             "content_sha256": sha256_arrays(record.content),
-            "labels_sha256": sha256_arrays({"labels": record.content["labels"]}),
+            "labels_sha256": sha256_arrays({"labels": record.targets.volumes["labels"].array}),
             **{key.replace("path", "sha256"): sha256_file(folder / name) for key, name in names.items()},
             **names,
             **record.row,
@@ -150,11 +163,13 @@ def read_series(root: zarr.Group) -> dict[str, dict[str, NDArray[Any]]]:
 
 
 def stored_content(folder: Path, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Read the arrays that the content hash of a stored sample covers."""
+    """Read the arrays that the content hash of a stored sample covers: of a private split the inputs alone."""
     content: dict[str, NDArray[Any]] = {}
     with open_hierarchy(folder / row["input_path"]) as root:
         for name, parts in read_series(root).items():
             content |= {_content_name(name, part): array for part, array in parts.items()}
+    if row["split"] == PRIVATE:
+        return content
     path = folder / row["target_path"]
     content["labels"] = read_array(path, "labels/0")
     with open_hierarchy(path) as root:

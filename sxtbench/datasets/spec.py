@@ -10,6 +10,9 @@ from sxtbench.datasets.recipe import AnyRecipe
 from sxtbench.distributions import Parameters
 from sxtbench.hashing import sha256_json
 
+PRIVATE = "private"
+"""The split of a season, made from a secret seed."""
+
 Level = float | str
 """Of an axis: a number, or a name where there is nothing to count."""
 
