@@ -145,7 +145,7 @@ def open_season(folder: Path) -> Season:
     task = get_task(stated.task, stated.tier)
     if (task.hash, task.dataset_spec.recipe.hash) != (stated.task_hash, stated.recipe_sha256):
         raise InputError(
-            f"{path}: made with sxtbench {stated.sxtbench}; {stated.task} ({stated.tier}) is another task in this version"
+            f"{path}: made with sxtbench {stated.sxtbench}; {stated.task} ({stated.tier}) differs in this version"
         )
     return Season(public, stated, with_private(task, stated.specimens, public / DATA))
 

@@ -92,8 +92,12 @@ def enter(
     number = len(ledger.entries) + 1
     file = f"{number:03d}-{file_name(submission.method.name)}.json"
     result = score_in_season(season.stated, path, submission, task, progress=progress)
-    result.save(season.organiser / RESULTS / file)
-    published = only_means(result).save(season.public / AGGREGATES / file)
+    whole_results, means = season.organiser / RESULTS, season.public / AGGREGATES
+    for folder in (whole_results, means):
+        for stale in folder.glob(f"{number:03d}-*.json"):  # of a run that was killed
+            stale.unlink()
+    result.save(whole_results / file)
+    published = only_means(result).save(means / file)
     entry = Entry(
         number=number,
         team=name,

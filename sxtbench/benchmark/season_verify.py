@@ -64,8 +64,9 @@ def verify_season(
     except InputError as error:
         raise CheckError(str(error)) from None
     problems = [f"{DATA}/{line}" for line in verify(season.public / DATA, progress=report)]
-    problems += [*_commitment(season, opened), *_ledger(season, opened)]
     if not problems:  # or else the same fault would be told again in other words
+        problems += [*_commitment(season, opened), *_ledger(season, opened)]
+    if not problems:
         problems += _regenerated(season, opened, workers, report)
         for submission in submissions:
             problems += _rescored(season, opened, submission, report)

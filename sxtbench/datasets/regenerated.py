@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sxtbench.datasets.store import open_hierarchy
 
 FLOAT_TOLERANCE = 1e-3
-"""Of the largest magnitude of an array: by how much a float may differ. Above a step of rounding, far below the noise."""
+"""By how much of an array's largest magnitude a float may differ: above a step of rounding, far below the noise."""
 
 FLOAT_SHARE = 1e-4
 """The share of an array's floats that may differ by more: another machine may move a photon here and there."""

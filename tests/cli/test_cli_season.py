@@ -67,7 +67,7 @@ def test_a_season_from_creation_to_verification(here: Path, capsys: pytest.Captu
         (("season", "create", TASK, "--count", 1), "1 is not in the range x>=2"),
         (("season", "create", TASK, "--limit", 0), "0 is not in the range x>=1"),
         (("season", "score", "nowhere", "mine.zip"), "nowhere: no season there (no commitment.json)"),
-        (("season", "score", "nowhere"), "Missing argument 'SUBMISSIONS...'"),
+        (("season", "score", "nowhere"), "Missing argument 'submissions'"),
         (("season", "reveal", "nowhere"), "nowhere: no season there"),
         (("season", "verify", "nowhere"), "nowhere: no season there"),
         (("predict", "trivial", "--season", "nowhere"), "nowhere: no season there"),
