@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, own_data, quantify, show, study, submit, train
+from sxtbench.cli import (
+    assess,
+    bench,
+    board,
+    compare,
+    data,
+    demo,
+    methods,
+    own_data,
+    quantify,
+    show,
+    study,
+    submit,
+    train,
+)
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -42,6 +56,7 @@ methods.register(app)
 compare.register(app)
 data.register(app)
 own_data.register(app)
+assess.register(app)
 show.register(app)
 quantify.register(app)
 bench.register(app)
