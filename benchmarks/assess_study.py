@@ -134,7 +134,7 @@ def print_data(table: pd.DataFrame) -> None:
     reference = table[table["level"] == table["level"].iloc[0]]
     truths = [f"{solver} {truth}" for solver in ("fbp", "cgne") for truth in TRUE]
     print(f"\nOne pinned reconstruction, {table['group'].nunique()} specimens x {table['level'].nunique()} levels\n")
-    print("| number | " + " | ".join(truths) + " | | ".replace(" | |", " |"))
+    print("| number | " + " | ".join(truths) + " |")
     for number in OF_DATA:
         cells = []
         for truth in truths:
@@ -171,7 +171,8 @@ def print_methods(table: pd.DataFrame) -> None:
             lost.append(part["psnr"].max() - part.loc[chosen, "psnr"])
         best[number] = np.mean(lost)
     print(
-        "\nPSNR lost by choosing the reconstruction by a number, mean, dB:", {k: round(v, 2) for k, v in best.items()}
+        "\nPSNR lost by choosing the reconstruction by a number, mean, dB:",
+        {k: round(float(v), 2) for k, v in best.items()},
     )
 
 

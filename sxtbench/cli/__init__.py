@@ -17,6 +17,7 @@ from sxtbench.cli import (
     methods,
     own_data,
     quantify,
+    scaffold,
     show,
     study,
     submit,
@@ -63,6 +64,7 @@ bench.register(app)
 study.register(app)
 train.register(app)
 submit.register(app)
+scaffold.register(app)
 board.register(app)
 
 

@@ -29,7 +29,9 @@ def assess(
     task: Annotated[
         str | None, typer.Option("--task", help="Whose samples to set beside (default: nearest).", show_default=False)
     ] = None,
-    tier: Annotated[str, typer.Option("--tier", "-t", help="Of --task: tiny or small.")] = "tiny",
+    tier: Annotated[
+        str | None, typer.Option("--tier", "-t", help="Of --task (default: tiny).", show_default=False)
+    ] = None,
     out: Annotated[
         list[Path] | None,
         typer.Option("--out", "-o", help="Table.csv or .json, picture.png; may be repeated.", show_default=False),
@@ -54,7 +56,9 @@ def assess(
         require_writable(path.parent)
     if (mask_a is None) != (mask_b is None):
         raise InputError("--mask-a and --mask-b belong together: a contrast is between two regions")
-    reference = None if task is None else reference_for(task, tier)
+    if tier is not None and task is None:
+        raise InputError("--tier is of --task; without it the nearest samples are taken")
+    reference = None if task is None else reference_for(task, tier or "tiny")
     found = read_data(file, axes=axes, voxel_size_nm=voxel_size, lac_unit=lac_unit)
     masks = None if mask_a is None or mask_b is None else (_mask(mask_a, axes), _mask(mask_b, axes))
     with working(f"assess {file.name}") as report:
