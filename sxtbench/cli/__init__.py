@@ -14,6 +14,7 @@ from sxtbench.cli import (
     compare,
     data,
     demo,
+    external,
     methods,
     own_data,
     quantify,
@@ -65,6 +66,7 @@ study.register(app)
 train.register(app)
 submit.register(app)
 scaffold.register(app)
+external.register(app)
 board.register(app)
 
 

@@ -305,7 +305,7 @@ def spread_rows(slices: int) -> NDArray[np.int64]:
     """Return at most `ROWS` rows, evenly spaced.
 
     >>> spread_rows(3).tolist(), len(spread_rows(500))
-    ([0, 1, 2], 32)
+    ([0, 1, 2], 16)
     """
     count = min(slices, ROWS)
     return np.asarray((np.arange(count) + 0.5) * slices / count, np.int64)

