@@ -39,6 +39,7 @@ class Threshold:
         return (sample.reconstructions["fbp"] > 0.4).astype(np.uint8)
 class Lac:
     name = "lac"
+    answer = "volume"
     def predict(self, sample):
         return sample.reconstructions["fbp"]
 '''  # fmt: skip
@@ -141,10 +142,10 @@ def test_what_is_wrong_is_told_in_one_line(mine: Path, tmp_path: Path, capsys: p
     assert "unknown external dataset 'barz'; did you mean 'bars'?" in fails("check", "barz", mine)
     assert "there is no such file; bars is at https://example.org/bars" in fails("check", "bars", tmp_path)
     assert "lac answers LAC, expected labels" in fails("score", "bars", mine, "method.py:Lac")
+    (home() / "external" / "bars.json").unlink()
     write_volume(mine / "bars.mrc", np.zeros((6, 16, 16), np.float32), 90.0)
     assert "brightest values are about 0" in fails("check", "bars", mine)
     write_volume(mine / "bars.mrc", np.full((6, 16, 15), 0.3, np.float32), 90.0)
-    (home() / "external" / "bars.json").unlink()
     assert "bars.nrrd has shape (6, 16, 16) (z, y, x), expected (6, 16, 15)" in fails("check", "bars", mine)
     entered(tmp_path / "registry", licence=None)
     assert "bars.yaml: licence: " in fails("check", "bars", mine)
