@@ -81,9 +81,11 @@ def assess(
 
 
 def _mask(path: Path, axes: str | None) -> "NDArray[np.bool_]":
+    import numpy as np
+
     from sxtbench.volume_files import read_label_map
 
-    return read_label_map(path, axes=axes).labels != 0
+    return np.asarray(read_label_map(path, axes=axes).labels != 0, np.bool_)
 
 
 def register(app: typer.Typer) -> None:
