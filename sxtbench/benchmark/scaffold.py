@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from sxtbench.benchmark.method import list_baselines
@@ -127,7 +128,7 @@ def new_method(name: str, folder: Path, task: str = "limited-angle-segmentation"
         For another kind of name, one that is taken, a folder that is there, an unknown task.
     """
     answer = get_task(task).protocol.answer
-    _require_name(name, "method", list_baselines())
+    _require_name(name, "method", list_baselines)
     module = name.replace("-", "_")
     kind = dict(_KINDS[answer.kinds[0]])
     label = next((label for label in answer.classes if label), 1)
@@ -170,7 +171,7 @@ def new_task(name: str, folder: Path, like: str = "limited-angle-segmentation") 
         As `new_method`.
     """
     source = get_task(like)
-    _require_name(name, "task", list_tasks())
+    _require_name(name, "task", list_tasks)
     target = _fresh(folder / "tasks", name)
     card = folder / "data_cards" / f"{name}.md"
     if card.exists():
@@ -207,10 +208,10 @@ def _task_readme(name: str, like: str) -> str:
     )
 
 
-def _require_name(name: str, what: str, taken: list[str]) -> None:
+def _require_name(name: str, what: str, taken: Callable[[], list[str]]) -> None:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise InputError(f"{name!r} is no name for a {what}, expected lower case with hyphens, such as my-{what}")
-    if name in taken:
+    if name in taken():
         raise InputError(f"there is a {what} {name!r} already; take another name")
 
 
