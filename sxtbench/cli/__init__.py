@@ -8,14 +8,17 @@ import typer
 
 import sxtbench
 from sxtbench.cli import (
+    assess,
     bench,
     board,
     compare,
     data,
     demo,
+    external,
     methods,
     own_data,
     quantify,
+    scaffold,
     season,
     show,
     study,
@@ -56,6 +59,7 @@ methods.register(app)
 compare.register(app)
 data.register(app)
 own_data.register(app)
+assess.register(app)
 show.register(app)
 quantify.register(app)
 bench.register(app)
@@ -63,6 +67,8 @@ study.register(app)
 train.register(app)
 submit.register(app)
 season.register(app)
+scaffold.register(app)
+external.register(app)
 board.register(app)
 
 
