@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, own_data, quantify, show, study, submit, train
+from sxtbench.cli import bench, board, compare, data, demo, hub, methods, own_data, quantify, show, study, submit, train
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ demo.register(app)
 methods.register(app)
 compare.register(app)
 data.register(app)
+hub.register(app)
 own_data.register(app)
 show.register(app)
 quantify.register(app)
