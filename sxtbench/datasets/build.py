@@ -25,15 +25,15 @@ from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import DatasetSpec, fingerprint, twin_id
-from sxtbench.datasets.store import write_table
+from sxtbench.datasets.tables import write_manifest
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_file
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 _STATEMENT = "dataset.json"
 _ROWS = ".build"
-_CHECKSUMS = "SHA256SUMS"
+CHECKSUMS = "SHA256SUMS"
 
 Progress = Callable[[str], None]
 
@@ -150,13 +150,13 @@ def build(
     _require_splits(spec, chosen)
     if (folder / _STATEMENT).is_file():
         _require_same(spec, folder)
-        if (folder / _CHECKSUMS).is_file() and set(chosen) <= set(read_statement(folder)["splits"]):
+        if (folder / CHECKSUMS).is_file() and set(chosen) <= set(read_statement(folder)["splits"]):
             return  # nothing to do, so a folder that cannot be written is good enough
     prepare(folder, spec)
     for done in _run(_missing(spec, folder, chosen), workers):
         if progress:
             progress(done)
-    (folder / _CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
+    (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
     for split in chosen:
         if split not in read_statement(folder)["splits"]:
             _finish_split(spec, folder, split)
@@ -236,7 +236,7 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
                     "preview": picture if own else None,
                 }
             )
-    write_table(folder / "manifest" / f"{split}.parquet", rows)
+    write_manifest(folder / "manifest" / f"{split}.parquet", rows)
     statement = read_statement(folder)
     statement["splits"][split] = {
         "specimens": spec.sizes[split],
@@ -250,6 +250,8 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
     """Write what describes the whole folder, then the checksums."""
     import yaml
 
+    from sxtbench.datasets.card import render_card  # which reads folders with this module
+
     recipe = spec.recipe.model_dump(mode="json")
     write_text(folder / "recipe" / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
     environment = {
@@ -260,8 +262,7 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
         "system": platform.system(),
     }
     write_text(folder / "recipe" / "environment.json", _pretty(environment))
-    card = content_folder("data_cards") / f"{spec.task}.md"
-    write_text(folder / "README.md", card.read_text(encoding="utf-8").replace("{{ name }}", spec.name))
+    write_text(folder / "README.md", render_card(folder))
     shutil.copyfile(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
     shutil.copyfile(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
     write_checksums(folder)
@@ -271,10 +272,10 @@ def dataset_files(folder: Path) -> list[str]:
     """Return the files that the checksums cover, as sorted POSIX paths relative to the folder."""
     found = (path for path in folder.rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in found)
-    return sorted(n for n in names if n != _CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
+    return sorted(n for n in names if n != CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
 
 
 def write_checksums(folder: Path) -> None:
     """Write `SHA256SUMS`, in the format of coreutils."""
     lines = [f"{sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
-    write_text(folder / _CHECKSUMS, "\n".join(lines) + "\n")
+    write_text(folder / CHECKSUMS, "\n".join(lines) + "\n")
