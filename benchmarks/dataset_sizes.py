@@ -1,7 +1,7 @@
 """Sizes of the datasets by tier, as the cards state them: written to data_cards/sizes.json and printed.
 
-A dataset under $SXTBENCH_HOME is measured: inputs, targets, pictures and manifests, without the slices, by specimen, times the
-specimens of its tier. Another tier has the size of the nearest measured one times its voxels and specimens, and says so.
+A dataset under $SXTBENCH_HOME is measured: inputs, targets and pictures a specimen, without slices, times the specimens
+of its tier. Another tier has the size of the nearest measured one times its voxels and specimens, and says so.
 
 Usage: python benchmarks/dataset_sizes.py
 """
@@ -27,7 +27,11 @@ def specimen_bytes(folder: Path) -> float | None:
     size = 0
     for path in whole:
         split, group = path.parent.name, path.name.removesuffix(".zarr.zip")
-        files = (path, *(folder / "targets" / split).glob(f"{group}.*"), *(folder / "previews" / split).glob(f"{group}.*"))
+        files = (
+            path,
+            *(folder / "targets" / split).glob(f"{group}.*"),
+            *(folder / "previews" / split).glob(f"{group}.*"),
+        )
         size += sum(2 * f.stat().st_size if f.suffix == ".png" else f.stat().st_size for f in files)
     return size / len(whole)
 

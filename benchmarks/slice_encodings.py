@@ -1,7 +1,8 @@
-"""Rows a second and bytes a row of 2-D slices in parquet as `datasets` streams them, for several encodings, on one core.
+"""Rows a second and bytes a row of 2-D slices in parquet as `datasets` streams them, by encoding, on one core.
 
-Each encoding holds the same slices: an FBP, labels and LAC of limited-angle-segmentation-small, 128 x 128. It is read with
-`load_dataset(..., streaming=True).with_format("torch")`, a row at a time and in batches of 32; the best of three passes.
+Each encoding holds the same slices: an FBP, labels and LAC of limited-angle-segmentation-small, 128 x 128. It is read
+with `load_dataset(..., streaming=True).with_format("torch")`, a row at a time and in batches of 32. Rates are rows per
+second of processor time, the best of five passes; another load on the machine still lowers them.
 
 Usage: python benchmarks/slice_encodings.py [--specimens 4]
 """
@@ -27,6 +28,7 @@ from PIL import Image as Picture
 from sxtbench.benchmark.task import get_task
 
 COLUMNS = ("fbp", "labels", "lac")
+ROW_GROUP = 64
 Table = dict[str, list[np.ndarray]]
 
 
@@ -71,12 +73,17 @@ def encodings(table: Table) -> Iterator[tuple[str, pa.Table]]:
     storage = pa.table({name: pa.array([a.tolist() for a in column]) for name, column in table.items()})
     yield "Array2D", storage.cast(plain(two_d)).replace_schema_metadata(two_d.arrow_schema.metadata)
     flat = Features({name: List(Value(dtype), length=shape[0] * shape[1]) for name, dtype in dtypes.items()})
-    yield "List of fixed length", pa.table(
-        {
-            name: pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate([a.ravel() for a in column])), shape[0] * shape[1])
-            for name, column in table.items()
-        }
-    ).replace_schema_metadata(flat.arrow_schema.metadata)
+    yield (
+        "List of fixed length",
+        pa.table(
+            {
+                name: pa.FixedSizeListArray.from_arrays(
+                    pa.array(np.concatenate([a.ravel() for a in column])), shape[0] * shape[1]
+                )
+                for name, column in table.items()
+            }
+        ).replace_schema_metadata(flat.arrow_schema.metadata),
+    )
     raw = Features({name: Value("binary") for name in table})
     yield "npy in binary (no tensors)", pa.Table.from_pydict(each(table, npy), schema=raw.arrow_schema)
     images = Features({name: Image() for name in table})
@@ -95,36 +102,40 @@ def plain(features: Features) -> pa.Schema:
 
 def rate(read: Callable[[], int]) -> float:
     best = 0.0
-    for _ in range(2):
+    for _ in range(5):
         start = time.process_time()
         best = max(best, read() / (time.process_time() - start))
     return best
 
 
+def measured(stored: pa.Table, path: Path) -> str:
+    """Return kilobytes a row, rows written and read a second, and what the tensors are."""
+    start = time.process_time()
+    pq.write_table(stored, path, compression="zstd", row_group_size=ROW_GROUP, use_dictionary=False)
+    written = stored.num_rows / (time.process_time() - start)
+    data = load_dataset("parquet", data_files=str(path), split="train", streaming=True).with_format("torch")
+    one = rate(lambda: sum(1 for _ in data))
+    batches = rate(lambda: sum(len(batch["lac"]) for batch in data.iter(32)))
+    size = path.stat().st_size / stored.num_rows / 1e3
+    first = next(iter(data))
+    tensors = [
+        f"{tuple(v.shape)} {v.dtype}" if isinstance(v, torch.Tensor) else "bytes" for v in map(first.get, COLUMNS)
+    ]
+    return f"{size:>7.1f} {written:>8.0f} {one:>7.0f} {batches:>7.0f}  {'; '.join(tensors[:2])}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--specimens", type=int, default=4)
-    parser.add_argument("--group", type=int, default=64, help="rows of a row group")
-    chosen = parser.parse_args()
     torch.set_num_threads(1)
     pa.set_cpu_count(1)
-    table = slices(chosen.specimens)
-    print(f"{len(table['lac'])} rows of {', '.join(COLUMNS)}, {sum(column[0].nbytes for column in table.values()) / 1e3:.0f} kB each")
-    print(f"{'encoding':<28} {'kB/row':>7} {'write/s':>8} {'rows/s':>7} {'in 32s':>7}  tensors (fbp, labels)")
+    table = slices(parser.parse_args().specimens)
+    size = sum(column[0].nbytes for column in table.values()) / 1e3
+    print(f"{len(table['lac'])} rows of {', '.join(COLUMNS)}, {size:.0f} kB each")
+    print(f"{'encoding':<28} {'kB/row':>7} {'write/s':>8} {'rows/s':>7} {'in 32s':>7}  fbp; labels")
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["HF_HOME"] = folder
         for index, (name, stored) in enumerate(encodings(table)):
-            path = Path(folder) / f"{index}" / "train.parquet"
-            path.parent.mkdir()
-            start = time.process_time()
-            pq.write_table(stored, path, compression="zstd", row_group_size=chosen.group, use_dictionary=False)
-            written = stored.num_rows / (time.process_time() - start)
-            data = load_dataset("parquet", data_files=str(path), split="train", streaming=True).with_format("torch")
-            one = rate(lambda: sum(1 for _ in data))
-            batches = rate(lambda: sum(len(batch["lac"]) for batch in data.iter(32)))
-            first = next(iter(data))
-            said = ", ".join(str((tuple(v.shape), str(v.dtype)[6:])) if isinstance(v, torch.Tensor) else type(v).__name__ for v in (first["fbp"], first["labels"]))
-            print(f"{name:<28} {path.stat().st_size / stored.num_rows / 1e3:>7.1f} {written:>8.0f} {one:>7.0f} {batches:>7.0f}  {said}", flush=True)
+            print(f"{name:<28} {measured(stored, Path(folder) / f'{index}.parquet')}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make a dataset's folder complete for publishing: slices, the card with its table of baselines, croissant.json, checksums."""
+"""Make a dataset's folder complete for publishing: slices, the card with its baselines, croissant.json, checksums."""
 
 import json
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def _table(task: str, entries: list[Entry]) -> str:
 def tier_table(statement: dict[str, Any]) -> str:
     """Return the tiers of a dataset in Markdown: specimens and download size.
 
-    Sizes are those of `data_cards/sizes.json`, which `benchmarks/dataset_sizes.py` writes. Empty for the shifted domain.
+    Sizes are those of `data_cards/sizes.json`, which `benchmarks/dataset_sizes.py` writes. Empty for shifted.
     """
     if SHIFTED in statement["splits"]:
         return ""
@@ -123,6 +123,8 @@ def tier_table(statement: dict[str, Any]) -> str:
     for tier in load_task_file(content_folder("tasks") / statement["task"] / "task.yaml").protocol.tiers:
         sizes = get_task(statement["task"], tier).dataset_spec.sizes
         said = known[f"{statement['task']}-{tier}"]
-        text = in_bytes(said["bytes"]) if said["measured"] else f"about {in_bytes(said['bytes'])}, by its number of voxels"
+        text = (
+            in_bytes(said["bytes"]) if said["measured"] else f"about {in_bytes(said['bytes'])}, by its number of voxels"
+        )
         lines.append(f"| {tier} | {', '.join(str(count) for count in sizes.values())} | {text} |")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sxtbench.content import content_file, content_folder
 from sxtbench.datasets.build import dataset_files, read_statement
+from sxtbench.datasets.recipe import read_yaml
 from sxtbench.datasets.slices import FOLDER
 from sxtbench.errors import InputError
 
@@ -41,7 +42,7 @@ _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K"}
 
 @dataclass(frozen=True, kw_only=True)
 class CardSource:
-    """What `data_cards/<task>.md` says.
+    """What `data_cards/<task>.md` says, and which tasks it is for.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class CardSource:
     tasks : tuple of str
         Tasks that use the data, the dataset's owner first.
     slices : tuple of str
-        Targets of the slices; none where the dataset has no reconstruction to slice.
+        Targets of the slices: `labels`, `lac` or both, by what the tasks ask for; none where they ask for neither.
     cites : tuple of str
         DOIs of the references of CITATION.cff that belong to the data.
     intro : str
@@ -78,14 +79,24 @@ def card_source(task: str) -> CardSource:
     if sorted(found) != sorted(SECTIONS.values()):
         raise InputError(f"{path}: has the headings {sorted(found)}, expected {sorted(SECTIONS.values())}")
     keys = yaml.safe_load(front)
+    kinds = _answers(task)
+    wanted = {kind for found_kinds in kinds.values() for kind in found_kinds}
     return CardSource(
-        tasks=tuple(keys.pop("tasks")),
-        slices=tuple(keys.pop("slices")),
+        tasks=tuple(kinds),
+        slices=tuple(target for kind, target in {"labels": "labels", "volume": "lac"}.items() if kind in wanted),
         cites=tuple(keys.pop("cites", ())),
         front=keys,
         intro=intro.strip(),
         sections={name: found[title] for name, title in SECTIONS.items()},
     )
+
+
+def _answers(owner: str) -> dict[str, list[str]]:
+    """Return what the tasks on a dataset ask for, the dataset's owner first."""
+    protocols = [read_yaml(path)["protocol"] for path in sorted(content_folder("tasks").glob("*/task.yaml"))]
+    found = [protocol for protocol in protocols if owner in (protocol["name"], protocol.get("data"))]
+    found.sort(key=lambda protocol: protocol["name"] != owner)
+    return {protocol["name"]: protocol["answer"]["kinds"] for protocol in found}
 
 
 def render_card(folder: Path, *, baselines: str = WITHOUT_TABLE, tiers: str = "") -> str:
@@ -212,7 +223,8 @@ def citation(dois: tuple[str, ...] = ()) -> str:
 
 def _bibtex(kind: str, key: str, entry: dict[str, Any]) -> str:
     names = [
-        f"{{{one['name']}}}" if "name" in one else f"{one['family-names']}, {one['given-names']}" for one in entry["authors"]
+        f"{{{one['name']}}}" if "name" in one else f"{one['family-names']}, {one['given-names']}"
+        for one in entry["authors"]
     ]
     fields = {"title": f"{{{entry['title']}}}", "author": " and ".join(names)}
     fields |= {name: str(entry[name]) for name in ("year", "version", "doi") if name in entry}

@@ -1,8 +1,7 @@
-"""`croissant.json`: a dataset for machines in the vocabulary of MLCommons, with provenance and responsible-AI fields."""
+"""`croissant.json`: a dataset for machines, in the vocabulary of MLCommons, with provenance and responsible AI."""
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +111,20 @@ def _distribution(mlc: Any, context: Any, folder: Path, tables: dict[str, list[P
         "slices": (f"{FOLDER}/*.parquet", "application/x-parquet", "2-D slices to train on."),
         "inputs": ("inputs/*/*.zarr.zip", "application/zip", "What a method gets: a Zarr 3 hierarchy a specimen."),
         "targets": ("targets/*/*.zarr.zip", "application/zip", "The truth: a Zarr 3 hierarchy a specimen."),
-        "objects": ("targets/*/*.objects.parquet", "application/x-parquet", "What was placed where, a table a specimen."),
+        "objects": (
+            "targets/*/*.objects.parquet",
+            "application/x-parquet",
+            "What was placed where, a table a specimen.",
+        ),
     }
     return files + [
         mlc.FileSet(
-            ctx=context, id=f"{name}-files", name=f"{name}-files", includes=[pattern], encoding_formats=[form], description=said
+            ctx=context,
+            id=f"{name}-files",
+            name=f"{name}-files",
+            includes=[pattern],
+            encoding_formats=[form],
+            description=said,
         )
         for name, (pattern, form, said) in sets.items()
         if name in tables or name not in ("samples", "slices")
@@ -161,24 +169,37 @@ def _responsible_ai(source: CardSource) -> dict[str, Any]:
         "data_preprocessing_protocol": [
             "LAC is rounded to 2^-13 1/um and reconstructions to 2^-11 1/um, below the noise; counts are as drawn."
         ],
-        "data_annotation_protocol": ["Labels follow from the simulated geometry at the centres of voxels; nobody annotated."],
+        "data_annotation_protocol": [
+            "Labels follow from the simulated geometry at the centres of voxels; nobody annotated."
+        ],
         "machine_annotation_tools": ["sxtbench"],
-        "data_use_cases": [f"Comparing methods on the tasks {', '.join(source.tasks)} of sxtbench; training on the split train."],
+        "data_use_cases": [
+            f"Comparing methods on the tasks {', '.join(source.tasks)} of sxtbench; training on the split train."
+        ],
         "data_limitations": [
             "Synthetic specimens: scores are trends, not a replication of results on real cells.",
             plain["limits"],
         ],
-        "data_biases": ["Specimens follow one recipe with the shapes and absorption that its authors chose; real cells vary more."],
+        "data_biases": [
+            "Specimens follow one recipe with the shapes and absorption that its authors chose; real cells vary more."
+        ],
         "data_social_impact": "No people are shown and none is affected; wrong use would be a claim about real cells.",
         "personal_sensitive_information": ["None."],
-        "data_release_maintenance_plan": "Versioned; a new MAJOR changes data and has all results scored again (CHANGELOG.md).",
+        "data_release_maintenance_plan": "Versioned; a new MAJOR changes data and re-scores all results.",
     }
 
 
 def _provenance(folder: Path, statement: dict[str, Any]) -> dict[str, Any]:
     environment = json.loads((folder / "recipe" / "environment.json").read_text(encoding="utf-8"))
     software = {"@type": "prov:SoftwareAgent", "name": f"sxtbench {environment['sxtbench']}"}
+    recipe = {
+        "@type": "prov:Entity",
+        "name": "recipe/recipe.yaml",
+        "description": f"The distributions of all parameters; nothing else went in. Hash {statement['recipe_sha256']}.",
+    }
     return {
+        "rai:hasSyntheticData": True,
+        "prov:wasDerivedFrom": recipe,
         "prov:wasAttributedTo": {"@type": "prov:Organization", "name": _MAKERS},
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
@@ -186,10 +207,6 @@ def _provenance(folder: Path, statement: dict[str, Any]) -> dict[str, Any]:
             "description": f"Simulation with Python {environment['python']}, numpy {environment['numpy']} on "
             f"{environment['system']} {environment['machine']}.",
             "prov:wasAssociatedWith": software,
-            "prov:used": {
-                "@type": "prov:Entity",
-                "name": "recipe/recipe.yaml",
-                "description": f"Hash of the recipe: {statement['recipe_sha256']}.",
-            },
+            "prov:used": recipe,
         },
     }

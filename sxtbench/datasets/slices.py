@@ -37,9 +37,9 @@ def write_slices(
 ) -> list[str]:
     """Write `slices/<split>-<k>-of-<n>.parquet`, in place of those that are there.
 
-    A row is one z slice of a specimen at the reference level: `id`, `z`, the image `fbp` (float32, 1/um) and those of the
-    targets, `labels` (uint8, ids of the suite) and `lac` (float32, 1/um). A file holds whole specimens and about 256 MB
-    of them before compression.
+    A row is one z slice of a specimen at the reference level: `id`, `z`, the picture `fbp` (float32, 1/um) and those of
+    the targets, `labels` (uint8, ids of the suite) and `lac` (float32, 1/um). A file holds whole specimens, about 256
+    MB of them before compression.
 
     Parameters
     ----------
@@ -61,7 +61,9 @@ def write_slices(
     InputError
         Where the folder holds no dataset, or a container cannot be read.
     """
-    specimens = {split: _specimens(folder, split) for split in TRAINING_SPLITS if split in read_statement(folder)["splits"]}
+    specimens = {
+        split: _specimens(folder, split) for split in TRAINING_SPLITS if split in read_statement(folder)["splits"]
+    }
     written = []
     with atomic_folder(folder / FOLDER) as new:
         for split, rows in specimens.items():
@@ -124,7 +126,7 @@ def _slices(folder: Path, row: dict[str, Any], targets: Sequence[str]) -> Iterat
 
 
 def raw_picture(array: NDArray[Any]) -> bytes:
-    """Return a slice as a portable grey map (uint8) or float map (float32), in which no value changes.
+    r"""Return a slice as a portable grey map (uint8) or float map (float32), in which no value changes.
 
     Parameters
     ----------
@@ -135,7 +137,7 @@ def raw_picture(array: NDArray[Any]) -> bytes:
     bytes
 
     >>> raw_picture(np.array([[1, 2]], np.uint8))
-    b'P5\\n2 1\\n255\\n\\x01\\x02'
+    b'P5\n2 1\n255\n\x01\x02'
     """
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array)).save(file, "PPM")
