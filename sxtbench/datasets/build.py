@@ -26,12 +26,12 @@ from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import DatasetSpec, fingerprint, twin_id
-from sxtbench.datasets.store import write_table
+from sxtbench.datasets.tables import write_manifest
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_file
 
-VERSION = "1.2.0"
+VERSION = "1.3.0"
 STATEMENT = "dataset.json"
 _ROWS = ".build"
 CHECKSUMS = "SHA256SUMS"
@@ -242,7 +242,7 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
                     "preview": picture if own else None,
                 }
             )
-    write_table(folder / "manifest" / f"{split}.parquet", rows)
+    write_manifest(folder / "manifest" / f"{split}.parquet", rows)
     statement = read_statement(folder)
     statement["splits"][split] = {
         "specimens": spec.sizes[split],
@@ -256,6 +256,8 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
     """Write what describes the whole folder, then the checksums."""
     import yaml
 
+    from sxtbench.datasets.card import render_card  # which reads folders with this module
+
     recipe = spec.recipe.model_dump(mode="json")
     write_text(folder / "recipe" / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
     environment = {
@@ -266,8 +268,7 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
         "system": platform.system(),
     }
     write_text(folder / "recipe" / "environment.json", _pretty(environment))
-    card = content_folder("data_cards") / f"{spec.task}.md"
-    write_text(folder / "README.md", card.read_text(encoding="utf-8").replace("{{ name }}", spec.name))
+    write_text(folder / "README.md", render_card(folder))
     shutil.copyfile(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
     shutil.copyfile(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
     write_checksums(folder)
