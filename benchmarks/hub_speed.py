@@ -14,7 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,38 +56,35 @@ def measure(dataset: Path, place: Path, rounds: int) -> None:
     statement = read_statement(dataset)
     spec = get_task(statement["task"], statement["tier"]).dataset_spec
     notes = place / "published.yaml"
+    plan = prepare_upload(dataset, spec)
+
+    def send(repo: str) -> None:
+        record(spec.name, upload(plan, repo), notes)
+
+    def get(folder: Path, **source: Any) -> None:
+        download(prepare_download(spec, folder, slices=True, **source))
+
     times: dict[str, list[float]] = {}
     for turn in range(rounds):
-        found = [prepare_upload(dataset, spec)] if turn == 0 else found  # noqa: F821 - of the first turn
-        plan = found[0]
-        # Another repository has the same contents: what was sent is forgotten, so that it is sent again.
         for old in (place / "server").iterdir():
-            old.unlink()
-        repo = f"lab/turn-{turn}"
-
-        def send(repo: str = repo) -> None:
-            record(spec.name, upload(plan, repo), notes)
-
-        def get(trusted: bool, turn: int = turn, repo: str = repo) -> None:
-            options = {"record": notes} if trusted else {"repo": repo, "revision": "main"}
-            download(prepare_download(spec, place / f"got-{turn}-{trusted}", **options))  # type: ignore[arg-type]
-
+            old.unlink()  # what the server has, it would not ask for again
+        repo, copy, recorded, other = f"lab/turn-{turn}", place / "copy", place / "recorded", place / "other"
         for label, work in {
-            "plain copy": lambda turn=turn: shutil.copytree(dataset, place / f"copy-{turn}"),
-            "publish: send": send,
-            "publish: verify first": lambda: prepare_upload(dataset, spec),
-            "download": lambda: get(True),
-            "download, not recorded: arrays too": lambda: get(False),
+            "plain copy": partial(shutil.copytree, dataset, copy),
+            "publish: verify": partial(prepare_upload, dataset, spec),
+            "publish: send": partial(send, repo),
+            "download": partial(get, recorded, record=notes),
+            "download, arrays compared too": partial(get, other, repo=repo, revision="main"),
         }.items():
             times.setdefault(label, []).append(timed(work))
-        for old in (f"copy-{turn}", f"got-{turn}-True", f"got-{turn}-False"):
-            shutil.rmtree(place / old)
+        for folder in (copy, recorded, other):
+            shutil.rmtree(folder)
     size = sum(plan.sizes.values()) / 1e6
-    copy = statistics.median(times["plain copy"])
+    plain = statistics.median(times["plain copy"])
     print(f"{spec.name}: {size:.0f} MB in {len(plan.sizes)} files, median of {rounds}, CPUs {os.cpu_count()}")
     for label, taken in times.items():
         middle = statistics.median(taken)
-        print(f"{label:<36} {middle:7.2f} s  {size / middle:7.0f} MB/s  {copy / middle:5.2f} of a plain copy's speed")
+        print(f"{label:<36} {middle:7.2f} s  {size / middle:7.0f} MB/s  {plain / middle:5.2f} of a plain copy's speed")
 
 
 if __name__ == "__main__":

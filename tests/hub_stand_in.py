@@ -286,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
             repository.tags[tag] = commit
             return self._send(200)
         assert verb == "commit", path
-        return self._commit(repository, files, body, late=late)
+        return self._commit(f"{server.url}/datasets/{match[1]}", repository, files, body, late=late)
 
     def _remote_oid(self, oid: str | None, path: str) -> str | None:
         if oid is None or not path.endswith(_REGULAR):
@@ -314,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
             objects.append({**one, **({} if known else {"actions": upload})})
         self._send(200, {"transfer": "basic", "objects": objects})
 
-    def _commit(self, repository: Repository, files: dict[str, str], body: bytes, *, late: bool) -> None:
+    def _commit(self, url: str, repository: Repository, files: dict[str, str], body: bytes, *, late: bool) -> None:
         head, *operations = (json.loads(line) for line in body.splitlines())
         parent = head["value"].get("parentCommit")
         if parent and parent != repository.refs["main"]:
@@ -333,7 +333,7 @@ class _Handler(BaseHTTPRequestHandler):
         oid = repository.commit(changed)
         if late:
             return self._cut(reset=True)
-        return self._send(200, {"commitUrl": f"{self.server.url}/commit/{oid}", "commitOid": oid})
+        return self._send(200, {"commitUrl": f"{url}/commit/{oid}", "commitOid": oid})
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def record(name: str, entry: Published, path: Path | None = None) -> Path:
 def require_hub() -> None:
     """Raise `InputError` where huggingface_hub is not installed; keep it from drawing bars of its own."""
     try:
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
     except ImportError:
         raise InputError("huggingface_hub is not installed: pip install 'sxtbench[hub]'") from None
     disable_progress_bars()

@@ -93,6 +93,8 @@ def _require_own(folder: Path, statement: dict[str, Any], expected: DatasetSpec)
     for key, value in identity(expected).items():
         if statement.get(key) != value:
             raise InputError(f"{folder}: {key} is {statement.get(key)!r}, the benchmark's own has {value!r}; {hint}")
+    if not (folder / "croissant.json").is_file():
+        raise InputError(f"{folder}: has no croissant.json; `sxtbench package {folder}` completes it for publishing")
     for split, size in expected.sizes.items():
         found = statement["splits"].get(split, {}).get("specimens", 0)
         if found != size:
