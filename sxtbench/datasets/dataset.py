@@ -379,18 +379,21 @@ class Dataset:
     def require_whole(self) -> None:
         """Raise `InputError` where samples were not downloaded: what is scored is a whole split."""
         for row in self._rows:
-            self._sample(row)
+            self._require_here(row)
 
     def _is_here(self, row: Mapping[str, Any]) -> bool:
         return self.fetched is None or all((self.folder / row[key]).is_file() for key in ("input_path", "target_path"))
 
-    def _sample(self, row: Mapping[str, Any]) -> Sample:
+    def _require_here(self, row: Mapping[str, Any]) -> None:
         if self.fetched is not None and not self._is_here(row):
             count, command = len({r["group"] for r in self.here._rows}), self.fetched.command(self.folder, self.split)
             raise InputError(
                 f"{self.folder}: {row['id']} was not downloaded (of {self.split}, {count} specimens are here); "
                 f"`{command}` fetches the rest"
             )
+
+    def _sample(self, row: Mapping[str, Any]) -> Sample:
+        self._require_here(row)
         return Sample(self, row)
 
     def _of(self, rows: list[dict[str, Any]], *, targets: bool | None = None) -> "Dataset":

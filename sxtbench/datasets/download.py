@@ -15,7 +15,7 @@ from sxtbench.datasets.hub import Published, Unreachable, patient, published, re
 from sxtbench.datasets.spec import DatasetSpec
 from sxtbench.datasets.verify import contents, read_checksums, reference_rows
 from sxtbench.errors import CheckError, InputError
-from sxtbench.files import require_writable
+from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import sha256_file
 
 _THREADS = 8
@@ -113,8 +113,9 @@ def prepare_download(
                 "choose another --out, or delete that folder"
             )
         if there is None:
-            there = Fetched(task=spec.task, tier=spec.tier, repo=repo, revision=asked, commit=commit, files=())
-            _begin(spec, folder, there, known)
+            new = Fetched(task=spec.task, tier=spec.tier, repo=repo, revision=asked, commit=commit, files=())
+            _begin(spec, folder, new, known)
+            there = new
     except Unreachable as error:
         if there is None or there.revision != asked:
             raise Unreachable(f"{error}; the cache was tried, and {folder} holds nothing of it") from None
@@ -132,7 +133,7 @@ def _earlier(folder: Path, repo: str) -> Fetched | None:
         raise InputError(f"{folder}: holds {what}; choose another --out, or delete that folder")
     if there.repo != repo:
         raise InputError(f"{folder}: was downloaded from {there.repo}, not {repo}; choose another --out")
-    return there
+    return there if all((folder / name).is_file() for name in (CHECKSUMS, STATEMENT)) else None
 
 
 def _resolve(repo: str, revision: str | None) -> str:
@@ -174,7 +175,7 @@ def _begin(spec: DatasetSpec, folder: Path, fetched: Fetched, known: Published |
         require_writable(folder)
         write_fetched(folder, fetched)
         for file in (CHECKSUMS, STATEMENT):
-            shutil.copyfile(staged / file, folder / file)
+            write_text(folder / file, (staged / file).read_text(encoding="utf-8"))
 
 
 def _is_safe(name: str) -> bool:
@@ -271,7 +272,6 @@ def download(plan: Download, *, progress: Callable[[str], None] | None = None) -
     folder, fetched = plan.folder, plan.fetched
     write_fetched(folder, fetched)
     if plan.missing:
-        done = 0
         try:
             with told(fetched.repo, fetched.revision), ThreadPoolExecutor(_THREADS) as pool:
                 _learn_tree(plan)
@@ -279,16 +279,14 @@ def download(plan: Download, *, progress: Callable[[str], None] | None = None) -
                 try:
                     for job in as_completed(jobs):
                         job.result()
-                        done += 1
                         if progress:
                             progress(jobs[job])
                 except BaseException:
                     pool.shutdown(cancel_futures=True)
-                    done = sum(job.done() and not job.cancelled() and job.exception() is None for job in jobs)
                     raise
         except (OSError, Unreachable) as error:
-            have = len(fetched.files) - len(plan.missing) + done
-            safe = f"{have} of {len(fetched.files)} files are there, whole and checked; the same command continues"
+            have = sum((folder / name).is_file() for name in fetched.files)
+            safe = f"{have} of {len(fetched.files)} files are there, each whole; the same command continues"
             if isinstance(error, Unreachable):
                 raise Unreachable(f"{error}; {safe}") from None
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
