@@ -240,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
             if asked["organization"] == "not-mine":
                 return self._send(403, {"error": "You do not have the rights"})
             if name in server.repositories:
-                return self._send(409, {"error": "exists"})
+                return self._send(409, {"error": "exists", "url": f"{server.url}/datasets/{name}"})
             repository = server.repositories[name] = Repository()
             repository.commit({".gitattributes": server.put(b"*.zip filter=lfs\n")})
             return self._send(200, {"url": f"{server.url}/datasets/{name}"})
