@@ -56,7 +56,7 @@ def measure(dataset: Path, place: Path, rounds: int) -> None:
     statement = read_statement(dataset)
     spec = get_task(statement["task"], statement["tier"]).dataset_spec
     notes = place / "published.yaml"
-    plan = prepare_upload(dataset, spec)
+    plan = prepare_upload(dataset, None)
 
     def send(repo: str) -> None:
         record(spec.name, upload(plan, repo), notes)
@@ -71,7 +71,7 @@ def measure(dataset: Path, place: Path, rounds: int) -> None:
         repo, copy, recorded, other = f"lab/turn-{turn}", place / "copy", place / "recorded", place / "other"
         for label, work in {
             "plain copy": partial(shutil.copytree, dataset, copy),
-            "publish: verify": partial(prepare_upload, dataset, spec),
+            "publish: verify": partial(prepare_upload, dataset, None),
             "publish: send": partial(send, repo),
             "download": partial(get, recorded, record=notes),
             "download, arrays compared too": partial(get, other, repo=repo, revision="main"),

@@ -237,6 +237,7 @@ def test_unreachable(
         fetch("test", repo=REPO, folder=tmp_path / "new")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
     with pytest.raises(hub.Unreachable, match=r"http://127.0.0.1:9 cannot be reached"):
         fetch("test", repo=REPO, folder=tmp_path / "new")
 
