@@ -51,7 +51,7 @@ def write_croissant(folder: Path) -> Path:
     statement = read_statement(folder)
     source = card_source(statement["task"])
     context = mlc.Context(conforms_to=CONFORMS_TO)
-    context.rdf = mlc.Rdf(context=_vocabulary(mlc, context))
+    context.rdf = mlc.Rdf(context=_vocabulary(mlc))
     tables = {"samples": [folder / "manifest" / f"{split}.parquet" for split in statement["splits"]]}
     if shards := sorted((folder / FOLDER).glob("*.parquet")):
         tables["slices"] = shards
@@ -76,10 +76,11 @@ def write_croissant(folder: Path) -> Path:
     return folder / NAME
 
 
-def _vocabulary(mlc: Any, context: Any) -> dict[str, Any]:
-    from mlcroissant._src.core.rdf import make_context
-
-    return {**make_context(context), "prov": "http://www.w3.org/ns/prov#"}
+def _vocabulary(mlc: Any) -> dict[str, Any]:
+    """Return the vocabulary of Croissant 1.1 and of provenance; mlcroissant's own is that of 1.0."""
+    newer = {name: f"cr:{name}" for name in ("arrayShape", "containedIn", "isArray")}
+    tagged = {name: {"@container": "@language"} for name in ("description", "name")}
+    return {**mlc.Rdf().context, **newer, **tagged, "prov": "http://www.w3.org/ns/prov#"}
 
 
 def _date(version: str) -> str:

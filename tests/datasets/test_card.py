@@ -22,8 +22,8 @@ RESULTS = content_folder("leaderboard") / "results"
 
 def stated(task: str, tier: str = "tiny") -> dict[str, Any]:
     """A statement of a dataset whose test split the committed results were scored on."""
-    found = [load_result(path) for path in sorted((RESULTS / task / tier).glob("*.json"))]
-    splits = {"specimens": 6, "samples": 6, "fingerprint": found[0].fingerprint if found else "0" * 64}
+    path = next((RESULTS / task / tier).glob("*.json"), None)
+    splits = {"specimens": 6, "samples": 6, "fingerprint": json.loads(path.read_text())["fingerprint"] if path else ""}
     return {"name": f"{task}-{tier}", "task": task, "tier": tier, "version": "1.3.0", "recipe_sha256": "1" * 64,
             "splits": {"train": {**splits, "fingerprint": "2" * 64}, "test": splits}}  # fmt: skip
 
@@ -39,9 +39,7 @@ def folder_of(statement: dict[str, Any], place: Path) -> Path:
 @pytest.mark.parametrize("task", OWNERS)
 def test_every_card_renders_with_its_headings(task: str, tmp_path: Path) -> None:
     statement = stated(task)
-    card = render_card(
-        folder_of(statement, tmp_path / "d"), baselines=baseline_tables(statement), tiers=tier_table(statement)
-    )
+    card = render_card(folder_of(statement, tmp_path / "d"), tiers=tier_table(statement))
     _, front, body = card.split("---\n", 2)
     headings = re.findall(r"^#{2,3} (.+)$", body, re.MULTILINE)
     wanted = [*SECTIONS.values(), "Tiers", "Baselines", "Datasheet", *DATASHEET, "Licence and citation"]
@@ -50,20 +48,17 @@ def test_every_card_renders_with_its_headings(task: str, tmp_path: Path) -> None
     assert keys["license"] == "cc-by-4.0"
     assert [config["config_name"] for config in keys["configs"]] == ["samples"]  # nothing is sliced here
     assert {"cites", "tasks"} & keys.keys() == set()
-    assert "{{" not in body
+    assert re.search(r"{[{%] ", body) is None
     assert re.search(r"^\n?\|", body, re.MULTILINE)
     assert re.findall(r"^[^|\n].*\n\|", body, re.MULTILINE) == []  # a table that follows a line at once is none
     assert "@software{sxtbench," in body
 
 
 @pytest.mark.parametrize("name", list_tasks())
-@pytest.mark.parametrize("tier", ["tiny", "small"])
-def test_the_table_of_baselines_is_that_of_the_results(name: str, tier: str) -> None:
+def test_the_table_of_baselines_is_that_of_the_results(name: str) -> None:
+    tier = "tiny" if (RESULTS / name / "tiny").is_dir() else "small"
     paths = {path.stem: path for path in (RESULTS / name / tier).glob("*.json")}
-    if not paths:
-        pytest.skip(f"no results of {name}, {tier}")
-    owner = get_task(name).dataset_spec.task
-    statement = stated(owner, tier) if (RESULTS / owner / tier).is_dir() else stated(name, tier)
+    statement = stated(get_task(name).dataset_spec.task, tier)
     rows = dict(re.findall(r"^\| ([a-z0-9-]+)(?: \([a-z ]+\))? \| (\S+)", _table_of(name, statement), re.MULTILINE))
     rows.pop(name)  # the heading
     assert rows.keys() == paths.keys()
@@ -82,8 +77,8 @@ def _table_of(name: str, statement: dict[str, Any]) -> str:
     return table + "\n"
 
 
-def test_results_on_other_data_are_left_out(mini: Task) -> None:
-    statement = stated(mini.name)
+def test_results_on_other_data_are_left_out() -> None:
+    statement = stated("limited-angle-segmentation")
     statement["splits"]["test"]["fingerprint"] = "3" * 64
     assert baseline_tables(statement) == NO_RESULTS
 
@@ -115,6 +110,7 @@ def test_a_citation_that_is_not_in_the_file_is_named() -> None:
         citation(("10.1/none",))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # rdflib's, in reading
 def test_croissant_is_valid_and_its_records_are_those_of_the_manifest(mini: Task, tmp_path: Path) -> None:
     mlc = pytest.importorskip("mlcroissant")
     assert mini.data is not None
