@@ -7,7 +7,24 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, hub, methods, own_data, quantify, show, study, submit, train
+from sxtbench.cli import (
+    assess,
+    bench,
+    board,
+    compare,
+    data,
+    demo,
+    external,
+    hub,
+    methods,
+    own_data,
+    quantify,
+    scaffold,
+    show,
+    study,
+    submit,
+    train,
+)
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -43,12 +60,15 @@ compare.register(app)
 data.register(app)
 hub.register(app)
 own_data.register(app)
+assess.register(app)
 show.register(app)
 quantify.register(app)
 bench.register(app)
 study.register(app)
 train.register(app)
 submit.register(app)
+scaffold.register(app)
+external.register(app)
 board.register(app)
 
 
