@@ -13,8 +13,22 @@ def content_folder(name: str) -> Path:
     >>> (content_folder("tasks") / "limited-angle-segmentation" / "task.yaml").is_file()
     True
     """
+    return _content(name)
+
+
+@cache
+def content_file(name: str) -> Path:
+    """Return a file that stands beside the content folders: `CITATION.cff`.
+
+    >>> content_file("CITATION.cff").read_text().startswith("cff-version")
+    True
+    """
+    return _content(name)
+
+
+def _content(name: str) -> Path:
     package = Path(__file__).resolve().parent
     for base in (package / "_content", package.parent):
-        if (base / name).is_dir():
+        if (base / name).exists():
             return base / name
-    raise FileNotFoundError(f"this installation of sxtbench holds no folder {name!r} (looked in {package})")
+    raise FileNotFoundError(f"this installation of sxtbench holds no {name!r} (looked in {package})")

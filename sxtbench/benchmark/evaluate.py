@@ -237,6 +237,8 @@ def _predict_all(
 ) -> dict[str, Any]:
     """Predict what is not there yet, the splits beside after the last fit; return the statement of how."""
     require_meant_for(method.name, getattr(method, "config", {}), task)
+    for some in (dataset, *beside):
+        some.require_whole()
     if isinstance(method, SEE_TARGETS):
         dataset, beside = dataset.with_targets, [other.with_targets for other in beside]
     kind, learned = answer_kind(method, task), learns(method, task.protocol.answer.kinds[0])
@@ -315,6 +317,7 @@ def score_answers(
         Called with the id of each sample that is done.
     """
     dataset = dataset.with_targets
+    dataset.require_whole()
     if statement.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
         raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
     rows: list[Row] = []
@@ -342,7 +345,7 @@ def score_answers(
         tier=task.tier,
         split=dataset.split,
         fingerprint=dataset.fingerprint,
-        data_origin="regenerated",
+        data_origin=dataset.origin,
         primary=task.protocol.primary.id,
         axes=axes,
         method=MethodStatement.model_validate(statement["method"]),

@@ -15,6 +15,7 @@ from sxtbench.cli import (
     data,
     demo,
     external,
+    hub,
     methods,
     own_data,
     quantify,
@@ -58,6 +59,7 @@ demo.register(app)
 methods.register(app)
 compare.register(app)
 data.register(app)
+hub.register(app)
 own_data.register(app)
 assess.register(app)
 show.register(app)

@@ -1,4 +1,4 @@
-"""Verbs on data: generate, verify, info."""
+"""Verbs on data: generate, verify, package, info."""
 
 from pathlib import Path
 from typing import Annotated
@@ -73,6 +73,24 @@ def verify(
     typer.echo(f"{folder}: all is well")
 
 
+def package(
+    folder: Annotated[Path, typer.Argument(help="A dataset's folder.")],
+) -> None:
+    """Complete a dataset for publishing: slices to train on, the card with baselines, croissant.json, checksums.
+
+    Example: `sxtbench package ./tiny`
+    """
+    from sxtbench.benchmark.package import package as complete
+    from sxtbench.datasets.build import read_statement
+    from sxtbench.datasets.slices import TRAINING_SPLITS
+
+    splits = read_statement(folder)["splits"]
+    sliced = sum(stated["specimens"] for name, stated in splits.items() if name in TRAINING_SPLITS)
+    with progress(f"package {folder.name}", sliced) as done:
+        written = complete(folder, progress=done)
+    typer.echo(f"{folder}: README.md, croissant.json, {len(written)} files of slices")
+
+
 def info(
     path: Annotated[Path, typer.Argument(help="A dataset's folder, or a result.json.")],
 ) -> None:
@@ -104,5 +122,5 @@ def info(
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
-    for verb in (generate, verify, info):
+    for verb in (generate, verify, package, info):
         app.command()(verb)

@@ -22,20 +22,21 @@ import numpy as np
 from sxtbench.content import content_folder
 from sxtbench.datasets import capillary, cube, flat_grid, laboratory, low_dose
 from sxtbench.datasets.cube_recipe import CubeRecipe, LowDoseRecipe
+from sxtbench.datasets.fetched import read_fetched
 from sxtbench.datasets.laboratory_recipe import LaboratoryRecipe
 from sxtbench.datasets.private import as_published
 from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import PRIVATE, DatasetSpec, fingerprint, twin_id
-from sxtbench.datasets.store import write_table
+from sxtbench.datasets.tables import write_manifest
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_file
 
-VERSION = "1.2.0"
-_STATEMENT = "dataset.json"
+VERSION = "1.3.0"
+STATEMENT = "dataset.json"
 _ROWS = ".build"
-_CHECKSUMS = "SHA256SUMS"
+CHECKSUMS = "SHA256SUMS"
 
 Progress = Callable[[str], None]
 
@@ -63,7 +64,8 @@ def _row_path(job: Job) -> Path:
     return job.folder / _ROWS / f"{job.group}.json"
 
 
-def _identity(spec: DatasetSpec) -> dict[str, Any]:
+def identity(spec: DatasetSpec) -> dict[str, Any]:
+    """Return what tells a dataset from others; `dataset.json` states it."""
     return {
         "name": spec.name,
         "task": spec.task,
@@ -82,11 +84,11 @@ def read_statement(folder: Path) -> dict[str, Any]:
     InputError
         Where the folder is missing or is no dataset.
     """
-    path = folder / _STATEMENT
+    path = folder / STATEMENT
     try:
         statement = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{folder}: no dataset there (no {_STATEMENT}); `sxtbench generate` makes one") from None
+        raise InputError(f"{folder}: no dataset there (no {STATEMENT}); `sxtbench generate` makes one") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if not isinstance(statement, dict) or "splits" not in statement:
@@ -97,19 +99,19 @@ def read_statement(folder: Path) -> dict[str, Any]:
 def prepare(folder: Path, spec: DatasetSpec) -> None:
     """Make the folder, or check that what stands there is the same dataset."""
     require_writable(folder)
-    statement = folder / _STATEMENT
+    statement = folder / STATEMENT
     if statement.is_file():
         _require_same(spec, folder)
     elif any(folder.iterdir()):
         raise InputError(f"{folder}: is not empty and holds no sxtbench dataset; choose another --out")
     else:
-        write_text(statement, _pretty({**_identity(spec), "version": VERSION, "splits": {}}))
+        write_text(statement, _pretty({**identity(spec), "version": VERSION, "splits": {}}))
     (folder / _ROWS).mkdir(exist_ok=True)
 
 
 def _require_same(spec: DatasetSpec, folder: Path) -> None:
     found = read_statement(folder)
-    for key, value in _identity(spec).items():
+    for key, value in identity(spec).items():
         if found.get(key) != value:
             raise InputError(
                 f"{folder}: holds another dataset ({key} is {found.get(key)!r}, expected {value!r}); "
@@ -154,10 +156,14 @@ def build(
     """
     chosen = list(splits or spec.sizes)
     _require_splits(spec, chosen)
-    if (folder / _STATEMENT).is_file():
+    if (folder / STATEMENT).is_file():
         _require_same(spec, folder)
-        if (folder / _CHECKSUMS).is_file() and set(chosen) <= set(read_statement(folder)["splits"]):
+        if (folder / CHECKSUMS).is_file() and set(chosen) <= set(read_statement(folder)["splits"]):
             return  # nothing to do, so a folder that cannot be written is good enough
+        if (fetched := read_fetched(folder)) is not None:
+            raise InputError(
+                f"{folder}: is an unfinished download; `{fetched.command(folder, ','.join(chosen))}` continues it"
+            )
     if (seed is None) == (PRIVATE in chosen):
         raise InputError(f"{spec.name}: a private split needs a secret seed; `sxtbench season create` makes one")
     prepare(folder, spec)
@@ -165,7 +171,7 @@ def build(
     for done in _run(_missing(drawn, folder, chosen), workers):
         if progress:
             progress(done)
-    (folder / _CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
+    (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
     for split in chosen:
         if split not in read_statement(folder)["splits"]:
             _finish_split(spec, folder, split)
@@ -175,7 +181,7 @@ def build(
 def missing_specimens(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> int:
     """Return how many specimens a build of these splits still has to make."""
     _require_splits(spec, splits)
-    if not (folder / _STATEMENT).is_file():
+    if not (folder / STATEMENT).is_file():
         return sum(spec.sizes[split] for split in splits)
     return len(_missing(spec, folder, splits))
 
@@ -245,19 +251,21 @@ def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
                     "preview": picture if own else None,
                 }
             )
-    write_table(folder / "manifest" / f"{split}.parquet", rows)
+    write_manifest(folder / "manifest" / f"{split}.parquet", rows)
     statement = read_statement(folder)
     statement["splits"][split] = {
         "specimens": spec.sizes[split],
         "samples": len(rows),
         "fingerprint": fingerprint(spec, split, content),
     }
-    write_text(folder / _STATEMENT, _pretty(statement))
+    write_text(folder / STATEMENT, _pretty(statement))
 
 
 def _finish(spec: DatasetSpec, folder: Path) -> None:
     """Write what describes the whole folder, then the checksums."""
     import yaml
+
+    from sxtbench.datasets.card import render_card  # which reads folders with this module
 
     recipe = spec.recipe.model_dump(mode="json")
     write_text(folder / "recipe" / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False))
@@ -269,8 +277,7 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
         "system": platform.system(),
     }
     write_text(folder / "recipe" / "environment.json", _pretty(environment))
-    card = content_folder("data_cards") / f"{spec.task}.md"
-    write_text(folder / "README.md", card.read_text(encoding="utf-8").replace("{{ name }}", spec.name))
+    write_text(folder / "README.md", render_card(folder))
     shutil.copyfile(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
     shutil.copyfile(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
     write_checksums(folder)
@@ -280,10 +287,10 @@ def dataset_files(folder: Path) -> list[str]:
     """Return the files that the checksums cover, as sorted POSIX paths relative to the folder."""
     found = (path for path in folder.rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in found)
-    return sorted(n for n in names if n != _CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
+    return sorted(n for n in names if n != CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
 
 
 def write_checksums(folder: Path) -> None:
     """Write `SHA256SUMS`, in the format of coreutils."""
     lines = [f"{sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
-    write_text(folder / _CHECKSUMS, "\n".join(lines) + "\n")
+    write_text(folder / CHECKSUMS, "\n".join(lines) + "\n")

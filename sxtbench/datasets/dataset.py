@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.datasets.build import build, read_statement
 from sxtbench.datasets.conditions import MIRROR_IMAGES, derive
+from sxtbench.datasets.fetched import read_fetched
 from sxtbench.datasets.private import AT_CONDITION
 from sxtbench.datasets.recipe import FlatGridRecipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
@@ -295,9 +296,12 @@ class Dataset:
         import pyarrow.parquet as pq
 
         self.spec, self.folder, self.split, self.targets = spec, folder, split, targets
-        self.statement = read_statement(folder)
+        self.statement, self.fetched = read_statement(folder), read_fetched(folder)
         if split not in self.statement["splits"]:
             raise InputError(f"{folder}: holds no split {split!r}; it has {', '.join(self.statement['splits'])}")
+        if self.fetched is not None and not (folder / "manifest" / f"{split}.parquet").is_file():
+            command = self.fetched.command(folder, split)
+            raise InputError(f"{folder}: the split {split!r} was not downloaded; `{command}` fetches it")
         rows = pq.read_table(folder / "manifest" / f"{split}.parquet").drop_columns(["preview"]).to_pylist()
         content = {row["group"]: row["content_sha256"] for row in rows}
         self.fingerprint = fingerprint(spec, split, content)
@@ -311,10 +315,10 @@ class Dataset:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Sample:
-        return Sample(self, self._rows[index])
+        return self._sample(self._rows[index])
 
     def __iter__(self) -> Iterator[Sample]:
-        return (Sample(self, row) for row in self._rows)
+        return (self._sample(row) for row in self._rows)
 
     def __repr__(self) -> str:
         return f"Dataset({self.spec.name!r}, {self.split!r}, {len(self)} samples, {self.folder})"
@@ -328,7 +332,7 @@ class Dataset:
         """Return the sample with this id."""
         for row in self._rows:
             if row["id"] == sample_id:
-                return Sample(self, row)
+                return self._sample(row)
         raise InputError(
             f"{self.spec.name}: no sample {sample_id!r} in {self.split}; ids look like {self._rows[0]['id']}"
         )
@@ -361,6 +365,36 @@ class Dataset:
     def without_targets(self) -> "Dataset":
         """The same samples as a method sees them."""
         return self._of(self._rows, targets=False)
+
+    @property
+    def origin(self) -> Literal["downloaded", "regenerated"]:
+        """How the data came here; results record it."""
+        return "regenerated" if self.fetched is None else "downloaded"
+
+    @property
+    def here(self) -> "Dataset":
+        """The samples whose files are here: all, unless only some were downloaded."""
+        return self._of([row for row in self._rows if self._is_here(row)])
+
+    def require_whole(self) -> None:
+        """Raise `InputError` where samples were not downloaded: what is scored is a whole split."""
+        for row in self._rows:
+            self._require_here(row)
+
+    def _is_here(self, row: Mapping[str, Any]) -> bool:
+        return self.fetched is None or all((self.folder / row[key]).is_file() for key in ("input_path", "target_path"))
+
+    def _require_here(self, row: Mapping[str, Any]) -> None:
+        if self.fetched is not None and not self._is_here(row):
+            count, command = len({r["group"] for r in self.here._rows}), self.fetched.command(self.folder, self.split)
+            raise InputError(
+                f"{self.folder}: {row['id']} was not downloaded (of {self.split}, {count} specimens are here); "
+                f"`{command}` fetches the rest"
+            )
+
+    def _sample(self, row: Mapping[str, Any]) -> Sample:
+        self._require_here(row)
+        return Sample(self, row)
 
     def _of(self, rows: list[dict[str, Any]], *, targets: bool | None = None) -> "Dataset":
         some = copy(self)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from sxtbench.datasets.build import dataset_files, family_of, read_statement
+from sxtbench.datasets.build import CHECKSUMS, dataset_files, family_of, read_statement
+from sxtbench.datasets.fetched import read_fetched
 from sxtbench.datasets.recipe import parse_recipe, read_yaml
 from sxtbench.datasets.record import stored_content
 from sxtbench.datasets.spec import PRIVATE
@@ -39,32 +40,48 @@ def verify(folder: Path, *, regenerate: int = 0, progress: Callable[[str], None]
     damaged = {line.partition(":")[0] for line in problems}
     rows = []
     for split in statement["splits"]:
-        path = folder / "manifest" / f"{split}.parquet"
-        if path.is_file() and f"manifest/{split}.parquet" not in damaged:
-            rows += [row for row in pq.read_table(path).to_pylist() if row["reference"]]
+        if (folder / "manifest" / f"{split}.parquet").is_file() and f"manifest/{split}.parquet" not in damaged:
+            rows += reference_rows(folder, split)
     problems += _leakage(rows)
+    if read_fetched(folder) is not None:  # maybe in part
+        rows = [row for row in rows if all((folder / row[key]).is_file() for key in ("input_path", "target_path"))]
     for row in rows:
         if row["input_path"] in damaged or row["target_path"] in damaged:
             continue
         report(row["group"])
-        if sha256_arrays(stored_content(folder, row)) != row["content_sha256"]:
-            problems.append(f"{row['group']}: its arrays have not the content_sha256 of the manifest")
+        problems += contents(folder, row)
     if regenerate and not damaged:
         problems += _regenerated(folder, statement, rows, regenerate, report)
     return problems
 
 
+def reference_rows(folder: Path, split: str) -> list[dict[str, Any]]:
+    """Return the rows of a split's manifest at the reference level, one a stored specimen."""
+    rows = pq.read_table(folder / "manifest" / f"{split}.parquet").to_pylist()
+    return [row for row in rows if row["reference"]]
+
+
+def contents(folder: Path, row: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the arrays of a stored specimen: a line, or nothing."""
+    if sha256_arrays(stored_content(folder, row)) == row["content_sha256"]:
+        return []
+    return [f"{row['group']}: its arrays have not the content_sha256 of the manifest"]
+
+
+def read_checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 by file that `SHA256SUMS` states."""
+    lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
 def _checksums(folder: Path, report: Callable[[str], None]) -> Iterator[str]:
-    path = folder / "SHA256SUMS"
-    if not path.is_file():
+    if not (folder / CHECKSUMS).is_file():
         yield "SHA256SUMS: missing (an unfinished build? `sxtbench generate` continues it)"
         return
-    stated = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        stated[name] = digest
+    stated, fetched = read_checksums(folder), read_fetched(folder)
+    asked = set(stated) if fetched is None else set(fetched.files)
     present = set(dataset_files(folder))
-    for name in sorted(stated):
+    for name in sorted(set(stated) & (asked | present)):
         report(name)
         if name not in present:
             yield f"{name}: missing"
