@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from sxtbench.benchmark.compare import Comparison, compare_all, sentence
+from sxtbench.benchmark.compare import Comparison, sentence
+from sxtbench.benchmark.pairs import Pairs
 from sxtbench.benchmark.plots import bar
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Level
 from sxtbench.benchmark.result import Result
@@ -125,10 +126,10 @@ def ranks_of(means: Sequence[float]) -> list[int | None]:
     return ranks
 
 
-def _verdicts(members: Sequence[Entry]) -> dict[tuple[int, int], Comparison]:
+def _verdicts(members: Sequence[Entry]) -> Mapping[tuple[int, int], Comparison]:
     """Compare every two of the ranked methods of a track, adjusted for all pairs."""
     ranked = [e.result for e in members if not math.isnan(e.result.headline.mean)]  # the undefined stand last
-    return compare_all(ranked)
+    return Pairs(ranked)
 
 
 def _against_next(i: int, verdicts: Mapping[tuple[int, int], Comparison]) -> dict[str, str] | None:
