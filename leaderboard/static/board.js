@@ -129,7 +129,7 @@ function prepareLegends() {
       const on = button.getAttribute("aria-pressed") !== "true";
       const series = item.dataset.series;
       for (const same of all(`.legend li[data-series="${series}"] button`)) same.setAttribute("aria-pressed", String(on));
-      for (const line of all(`g[data-series="${series}"]`)) line.classList.toggle("off", !on);
+      for (const line of all(`g[data-series="${series}"]`)) line.classList.toggle("unseen", !on);
     });
   }
 }
