@@ -205,6 +205,25 @@ def compare_all(results: Sequence[Result], metric: str | None = None) -> dict[tu
     return {**found, **{(j, i): _reversed(comparison) for (i, j), comparison in found.items()}}
 
 
+def adjusted_comparison(
+    results: tuple[Result, Result], values: tuple[Sequence[GroupValues], Sequence[GroupValues]], p_adjusted: float
+) -> Comparison:
+    """Compare two results on their primary metric at the reference level, with a p-value adjusted elsewhere.
+
+    Parameters
+    ----------
+    results : tuple of two Result
+        Comparable with one another.
+    values : tuple of two sequences of dict
+        Their headline by group, in the metric's unit, for each training seed.
+    p_adjusted : float
+        From Holm's procedure over the whole family.
+    """
+    comparison = _paired(*results, results[0].primary, None, {}, *values)
+    verdict, reason = _verdict(comparison, p_adjusted)
+    return replace(comparison, p_adjusted=p_adjusted, verdict=verdict, reason=reason)
+
+
 def require_comparable(result: Result, other: Result, metric: str) -> None:
     """Raise `InputError` with the first thing in which two results differ that makes them no pair."""
     get_metric(metric)

@@ -125,6 +125,7 @@ def machine_readable(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                     table["id"]: [
                         {
                             "rank": row["rank"],
+                            "rank_interval": _ends(row.get("rank_range")),
                             "method": row["slug"],
                             "mean": float(row["headline"]["sort"]) if row["headline"]["sort"] else None,
                             "against_next": row["next"]["verdict"] if row["next"] else None,
@@ -137,6 +138,10 @@ def machine_readable(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for page in pages
         ],
     }
+
+
+def _ends(found: Mapping[str, Any] | None) -> list[int] | None:
+    return [found["best"], found["worst"]] if found and found["best"] is not None else None
 
 
 def _words(entries: Sequence[Entry]) -> _Words:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sxtbench.benchmark.aggregate import REFERENCE, seed_values, seeds_by_groups
+from sxtbench.benchmark.aggregate import GroupValues, seeds_by_groups
 from sxtbench.benchmark.compare import FEWEST_GROUPS, require_comparable
+from sxtbench.benchmark.pairs import reference_values
 from sxtbench.benchmark.statistics import resample_counts, to_scale
 from sxtbench.errors import InputError
 from sxtbench.metrics.registry import Metric, get_metric
@@ -28,15 +29,13 @@ RANKINGS = 2000
 """Resamples that are ranked: enough for whole numbers."""
 
 
-def rank_intervals(results: Sequence["Result"], *, confidence: float = 0.95) -> list[Ranks | None]:
+def rank_intervals(results: Sequence["Result"]) -> list[Ranks | None]:
     """Return the interval of each result's rank by the primary metric at the reference level.
 
     Parameters
     ----------
     results : sequence of Result
         Comparable with one another: the ranked methods of one task, tier and track, in any order.
-    confidence : float
-        Share of the resamples in which a rank lies within.
 
     Returns
     -------
@@ -62,12 +61,19 @@ def rank_intervals(results: Sequence["Result"], *, confidence: float = 0.95) -> 
     metric = get_metric(results[0].primary)
     for other in results[1:]:
         require_comparable(results[0], other, metric.id)
-    seeds = []
-    for result in results:
-        rows = [row for row in result.rows if row.metric == metric.id]
-        seeds.append([values[metric.id, None][REFERENCE] for values in seed_values(rows, result.axes)])
-    groups = sorted({group for one in seeds for values in one for group in values})
-    return intervals_of_ranks([seeds_by_groups(one, groups) for one in seeds], metric, confidence=confidence)
+    return intervals_of_ranks(side_by_side([reference_values(result) for result in results]), metric)
+
+
+def side_by_side(methods: Sequence[Sequence[GroupValues]]) -> list[NDArray[np.float64]]:
+    """Return the values of several methods as arrays (n_seeds, n_groups), the same group in the same column.
+
+    Parameters
+    ----------
+    methods : sequence of sequence of dict
+        Of each method and training seed the values by group, from `reference_values`.
+    """
+    groups = sorted(set().union(*(values for seeds in methods for values in seeds)))
+    return [seeds_by_groups(seeds, groups) for seeds in methods]
 
 
 def intervals_of_ranks(methods: Sequence[ArrayLike], metric: Metric, *, confidence: float = 0.95) -> list[Ranks | None]:
@@ -123,8 +129,8 @@ def resampled_ranks(methods: Sequence[NDArray[np.float64]], metric: Metric) -> N
     Parameters
     ----------
     methods : sequence of ndarray, shape (n_seeds, n_groups), float64
-        In the metric's unit, the same group in the same column; groups that are NaN with any seed are left out. Training
-        seeds are resampled too, those of each method apart.
+        In the metric's unit, the same group in the same column; groups that are NaN with any seed are left out.
+        Training seeds are resampled too, those of each method apart.
     metric : Metric
         Tells the scale and which way is better.
 

@@ -322,8 +322,9 @@ class Result(Record):
         Returns
         -------
         pandas.DataFrame
-            Columns sample, group, condition (text such as `photons=1, tilt_range_deg=100`), one a task's axis with the
-            sample's level on it, seed (where there are several), metric, class (Int64, NA for metrics without classes), value (NaN where undefined).
+            Columns sample, group, condition (text such as `photons=1, tilt_range_deg=100`), seed (where there are
+            several), one a task's axis with the sample's level on it, metric, class (Int64, NA for metrics without
+            classes), value (NaN where undefined).
 
         Raises
         ------

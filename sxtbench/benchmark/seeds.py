@@ -1,7 +1,7 @@
 """The second level: a method that was trained with several seeds, and intervals that cover both (DESIGN 10).
 
-Every seed answers the same specimens, so the two levels are crossed. The mean over all answers varies with the specimens
-that were drawn and with the seeds that were drawn, and each part is estimated by its own means:
+Every seed answers the same specimens, so the two levels are crossed. The mean over all answers varies with the
+specimens that were drawn and with the seeds that were drawn, and each part is estimated by its own means:
 
     variance of the mean = (variance of the specimens' means) / specimens + (variance of the seeds' means) / seeds
 

@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from sxtbench.benchmark.compare import Comparison, compare_all, sentence
+from sxtbench.benchmark.compare import Comparison, sentence
+from sxtbench.benchmark.pairs import Pairs, reference_values
 from sxtbench.benchmark.plots import bar
+from sxtbench.benchmark.ranks import intervals_of_ranks, side_by_side
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Level
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import merit
@@ -85,6 +87,7 @@ def tables_of(
             verdicts = _verdicts(members)
             ranks = ranks_of([e.result.headline.mean for e in members])
             ties = ties_of(len(members), verdicts)
+            ranges = _rank_ranges(members, metric)
             tables.append(
                 {
                     "id": track,
@@ -92,15 +95,23 @@ def tables_of(
                     "note": note,
                     "rows": [
                         _row(entry, columns, ends, ranks[i])
-                        | {"next": _against_next(i, verdicts), "ties": _tie(members, ties[i])}
+                        | {"next": _against_next(i, verdicts), "ties": _tie(members, ties[i]), "rank_range": ranges[i]}
                         for i, entry in enumerate(members)
                     ]
                     + [
                         _row(e, columns, ends, None)
-                        | {"next": None, "ties": None, "flags": (*e.result.flags, f"not ranked: {unranked[e.slug]}")}
+                        | {
+                            "next": None,
+                            "ties": None,
+                            "rank_range": None,
+                            "flags": (*e.result.flags, f"not ranked: {unranked[e.slug]}"),
+                        }
                         for e in kept_out
                     ],
-                    "controls": [_row(e, columns, ends, None) | {"next": None, "ties": None} for e in controls],
+                    "controls": [
+                        _row(e, columns, ends, None) | {"next": None, "ties": None, "rank_range": None}
+                        for e in controls
+                    ],
                     "matrix": _matrix(members, verdicts),
                 }
             )
@@ -125,10 +136,20 @@ def ranks_of(means: Sequence[float]) -> list[int | None]:
     return ranks
 
 
-def _verdicts(members: Sequence[Entry]) -> dict[tuple[int, int], Comparison]:
+def _verdicts(members: Sequence[Entry]) -> Mapping[tuple[int, int], Comparison]:
     """Compare every two of the ranked methods of a track, adjusted for all pairs."""
     ranked = [e.result for e in members if not math.isnan(e.result.headline.mean)]  # the undefined stand last
-    return compare_all(ranked)
+    return Pairs(ranked)
+
+
+def _rank_ranges(members: Sequence[Entry], metric: Metric) -> list[dict[str, Any]]:
+    """Intervals of the ranks: text, ends and the key that sorts them."""
+    ranges: list[dict[str, Any]] = []
+    for found in intervals_of_ranks(side_by_side([reference_values(e.result) for e in members]), metric):
+        best, worst = found or (None, None)
+        text = DASH if found is None else f"{best}" if best == worst else f"{best} to {worst}"
+        ranges.append({"text": text, "best": best, "worst": worst, "sort": "" if worst is None else str(worst)})
+    return ranges
 
 
 def _against_next(i: int, verdicts: Mapping[tuple[int, int], Comparison]) -> dict[str, str] | None:
@@ -334,7 +355,7 @@ def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | No
         "licence": method.licence,
         "training_data": method.training_data,
         "origin": result.origin,
-        "flags": result.flags,
+        "flags": (*result.flags, *([f"{result.n_seeds} training seeds"] if result.n_seeds > 1 else [])),
         "raw": f"results/{result.task}/{result.tier}/{entry.path.name}",
         "headline": {"text": value(headline.mean, metric), "sort": _sort(headline.mean)},
         "span": span(headline, metric),

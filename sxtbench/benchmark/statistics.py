@@ -7,7 +7,7 @@ averaged: on log scales they are transformed, averaged, and the mean and its int
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -36,8 +36,9 @@ class Interval:
     n_groups : int
         Groups with a value.
     method : {"t", "bca", "seeds", "order", "degenerate", "undefined"}
-        `seeds`: of specimens and training seeds. `order`: two order statistics about a median. `degenerate`: one group, or groups that are all equal; low and
-        high are the mean and say nothing of the spread. `undefined`: no group has a value.
+        `seeds`: of specimens and training seeds. `order`: two order statistics about a median. `degenerate`: one group,
+        or groups that are all equal; low and high are the mean and say nothing of the spread. `undefined`: no group has
+        a value.
     """
 
     mean: float
@@ -156,9 +157,12 @@ def mean_on_scale(values: Sequence[float], scale: Scale) -> float:
     >>> mean_on_scale([1.0, 100.0], "log10")
     10.0
     """
-    array = np.asarray(values, np.float64)
-    scaled = np.sort(to_scale(array[~np.isnan(array)], scale))
-    return from_scale(math.fsum(scaled) / scaled.size, scale) if scaled.size else math.nan
+    if len(values) == 1 and scale == "linear" and math.isfinite(values[0]):
+        return values[0]
+    defined = sorted(value for value in values if not math.isnan(value))
+    if scale != "linear" or any(map(math.isinf, defined)):
+        defined = to_scale(defined, scale).tolist()
+    return from_scale(math.fsum(defined) / len(defined), scale) if defined else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,10 +298,15 @@ def _about_median(values: NDArray[np.float64], median: float, confidence: float)
 
 
 def _student(values: NDArray[np.float64], mean: float, confidence: float) -> tuple[float, float]:
+    half = _quantile_of_t(values.size - 1, (1 + confidence) / 2) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    return mean - half, mean + half
+
+
+@cache
+def _quantile_of_t(freedom: int, probability: float) -> float:
     from scipy.special import stdtrit
 
-    half = float(stdtrit(values.size - 1, (1 + confidence) / 2)) * float(values.std(ddof=1)) / math.sqrt(values.size)
-    return mean - half, mean + half
+    return float(stdtrit(freedom, probability))
 
 
 def _bca(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
