@@ -17,6 +17,7 @@ from sxtbench.benchmark.aggregate import GroupValues, seeds_by_groups
 from sxtbench.benchmark.compare import FEWEST_GROUPS, require_comparable
 from sxtbench.benchmark.pairs import reference_values
 from sxtbench.benchmark.statistics import resample_counts, to_scale
+from sxtbench.benchmark.wording import DASH
 from sxtbench.errors import InputError
 from sxtbench.metrics.registry import Metric, get_metric
 
@@ -121,6 +122,18 @@ def intervals_of_ranks(methods: Sequence[ArrayLike], metric: Metric, *, confiden
     for i, best, worst in zip(known, *ends.tolist(), strict=True):
         found[i] = (best, worst)
     return found
+
+
+def ranks_text(found: Ranks | None) -> str:
+    """Return an interval of ranks as it is printed.
+
+    >>> ranks_text((1, 3)), ranks_text((2, 2)), ranks_text(None)
+    ('1 to 3', '2', '–')
+    """
+    if found is None:
+        return DASH
+    best, worst = found
+    return str(best) if best == worst else f"{best} to {worst}"
 
 
 def resampled_ranks(methods: Sequence[NDArray[np.float64]], metric: Metric) -> NDArray[np.int64]:

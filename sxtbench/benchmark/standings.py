@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from sxtbench.benchmark.compare import Comparison, sentence
 from sxtbench.benchmark.pairs import Pairs, reference_values
 from sxtbench.benchmark.plots import bar
-from sxtbench.benchmark.ranks import intervals_of_ranks, side_by_side
+from sxtbench.benchmark.ranks import intervals_of_ranks, ranks_text, side_by_side
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Level
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import merit
@@ -147,8 +147,9 @@ def _rank_ranges(members: Sequence[Entry], metric: Metric) -> list[dict[str, Any
     ranges: list[dict[str, Any]] = []
     for found in intervals_of_ranks(side_by_side([reference_values(e.result) for e in members]), metric):
         best, worst = found or (None, None)
-        text = DASH if found is None else f"{best}" if best == worst else f"{best} to {worst}"
-        ranges.append({"text": text, "best": best, "worst": worst, "sort": "" if worst is None else str(worst)})
+        ranges.append(
+            {"text": ranks_text(found), "best": best, "worst": worst, "sort": "" if worst is None else str(worst)}
+        )
     return ranges
 
 

@@ -69,6 +69,10 @@ def run(
     out: RunFolderOption = Path("sxtbench-run"),
     data: Data = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=1, help="Fit so often, each with the next seed; the interval covers seeds too."),
+    ] = 1,
     weights: Weights = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
@@ -93,7 +97,9 @@ def run(
     require_writable(out)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
     ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], workers)
-    result = run_method(method, chosen, out, split, seed=seed, weights=weights, recipe=recipe, data_seed=data_seed)
+    result = run_method(
+        method, chosen, out, split, seed=seed, seeds=seeds, weights=weights, recipe=recipe, data_seed=data_seed
+    )
     typer.echo(result.summary())
     others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
     if others:

@@ -340,7 +340,7 @@ def test_a_signed_column_sorts_by_its_distance_from_the_best(volumes, tmp_path):
     stored = json.loads((volumes / "results" / VOLUME_TASK / "tiny" / "tv.json").read_text())
     [slope] = [a["mean"] for a in stored["aggregates"] if a["metric"] == "lac_slope@1" and not a["level"]]
     [row] = [row for row in page.rows if row[1:2] == ["tv"]]
-    assert float(row[10]) == pytest.approx(abs(slope - 1), rel=1e-6)
+    assert float(row[11]) == pytest.approx(abs(slope - 1), rel=1e-6)
 
 
 def test_verdicts_stand_beside_the_ranks(volumes):
