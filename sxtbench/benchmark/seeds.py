@@ -20,7 +20,7 @@ from sxtbench.errors import InputError
 from sxtbench.metrics.registry import Scale
 
 FEWEST_SEEDS = 3
-"""Two seeds tell too little of how seeds differ: the interval would cover 87 % where they differ much."""
+"""Two seeds tell too little of how seeds differ: where they differ much, the interval would cover too seldom."""
 
 
 def seeded_interval(
