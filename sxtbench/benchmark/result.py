@@ -200,7 +200,7 @@ class Result(Record):
     @model_validator(mode="after")
     def _seeds_are_those_of_the_method(self) -> Self:
         for rows in (self.rows, self.shifted.rows if self.shifted else ()):
-            named = {row.seed for row in rows} - {None}
+            named = {row.seed for row in rows if row.seed is not None}
             if named and named != set(self.method.seeds):
                 raise ValueError(f"rows are of training seeds {sorted(named)}, method.seeds are {self.method.seeds}")
         return self
