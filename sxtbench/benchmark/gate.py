@@ -1,7 +1,7 @@
 """A task's gate: results whose other numbers are too far from those of a reference method are shown, not ranked."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.standings import Entry
@@ -29,9 +29,20 @@ def gated(entries: Sequence[Entry], gate: Gate | None) -> dict[str, str]:
 
 def _reason(result: Result, reference: Result, gate: Gate) -> str:
     """Return the widest miss of a result as one line; empty where it passes."""
+    return missed(_by_class(result, gate.metric), _by_class(reference, gate.metric), gate)
+
+
+def missed(found: Mapping[int, float], right: Mapping[int, float], gate: Gate) -> str:
+    """Return the widest miss as one line; empty where every class is near enough.
+
+    Parameters
+    ----------
+    found, right : mapping of int to float
+        The gate's metric by class, of what is judged and of the gate's own method.
+    gate : Gate
+        Of the task.
+    """
     metric = get_metric(gate.metric)
-    right = _by_class(reference, gate.metric)
-    found = _by_class(result, gate.metric)
     missing = sorted(right.keys() - found.keys())
     if missing:
         return f"no {metric.name} of {NAMES.get(missing[0], str(missing[0]))}"

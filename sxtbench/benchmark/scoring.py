@@ -107,12 +107,21 @@ def reference_columns(task: Task, sample: Sample, answer: Answer) -> list[Score]
 
 
 def score_primary(task: Task, sample: Sample, answer: Answer) -> float:
-    """Return the primary metric alone, in the task's unit: what a search over constants needs."""
+    """Return the primary metric alone, in the task's unit."""
+    primary = task.protocol.primary.id
+    return next(value for metric, _, value in score_for_search(task, sample, answer) if metric == primary)
+
+
+def score_for_search(task: Task, sample: Sample, answer: Answer) -> list[Score]:
+    """Score what a search over constants looks at, the primary and the metric of the gate, and skip what takes long.
+
+    Parameters and values as of `score_sample`.
+    """
     if task.protocol.primary.id == "cnr_gain_matched@1":
-        return score_contrast_sample(sample, np.asarray(answer, np.float32))[0][2]
+        return score_contrast_sample(sample, np.asarray(answer, np.float32))
     if task.protocol.primary.id == "psnr_lac@1":
-        return psnr_lac(answer, sample.targets["lac"], sample.scored_region)
-    return next(value for metric, _, value in score_sample(task, sample, answer) if metric == task.protocol.primary.id)
+        return [("psnr_lac@1", None, psnr_lac(answer, sample.targets["lac"], sample.scored_region))]
+    return score_sample(task, sample, answer)
 
 
 def score_contrast_sample(sample: Sample, volume: NDArray[np.float32]) -> list[Score]:

@@ -1,9 +1,10 @@
 """Find a baseline's constants on the validation split: one parameter after the other, over the values of its config.
 
 `config.yaml` names the values to try under `search`; the constants of each tier stand under `parameters: tiers`, those
-that differ at a level of an axis under `levels` there.
+that differ at a level of an axis under `levels` there. Where a task has a gate, what misses it is not chosen.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 from sxtbench.benchmark.constants import key_of
 from sxtbench.benchmark.evaluate import answer_kind, checked
+from sxtbench.benchmark.gate import missed
 from sxtbench.benchmark.method import (
     baseline_folder,
     fit_method,
@@ -21,7 +23,7 @@ from sxtbench.benchmark.method import (
     predict_sample,
     require_task,
 )
-from sxtbench.benchmark.scoring import score_primary
+from sxtbench.benchmark.scoring import score_for_search
 from sxtbench.benchmark.statistics import mean_on_scale
 from sxtbench.benchmark.task import Task, suggestion
 from sxtbench.benchmark.training import training_data
@@ -98,7 +100,8 @@ def tune(
     Raises
     ------
     InputError
-        For a baseline of another task or without `search`, and a name in `only` that is not in it.
+        For a baseline of another task or without `search`, a name in `only` that is not in it, and where every value
+        misses the task's gate.
     """
     own = baseline_folder(baseline) / "config.yaml"
     config = read_yaml(own)
@@ -153,14 +156,19 @@ def _search(
 ) -> Tuned:
     """Walk along one parameter after the other; keep what scores better."""
     metric = get_metric(task.protocol.primary.id)
+    gate = task.report.gate
+    right = _score(load_method(gate.like), task, samples)[1] if gate else {}
     scores: dict[str, float] = {}
 
     def measured(parameters: Constants) -> float:
         key = repr(sorted(parameters.items()))
         if key not in scores:
-            scores[key] = _score(load_method(baseline, tiers={task.tier: parameters}), task, samples)
+            score, classes = _score(load_method(baseline, tiers={task.tier: parameters}), task, samples)
+            miss = missed(classes, right, gate) if gate else ""
+            scores[key] = (-math.inf if metric.direction == "higher" else math.inf) if miss else score
             if report:
-                report(f"{level}: {scores[key]:.4f}  {', '.join(f'{k}={parameters[k]}' for k in search)}")
+                constants = ", ".join(f"{k}={parameters[k]}" for k in search)
+                report(f"{level}: {score:.4f}  {constants}{f'  (not chosen: {miss})' * bool(miss)}")
         return scores[key]
 
     current = dict(start)
@@ -175,16 +183,27 @@ def _search(
                     best, current = score, candidate
         if current == before:
             break
+    if math.isinf(best):
+        raise InputError(
+            f"{baseline}, {level}: every value tried misses the gate of {task.name}; 'search' needs others"
+        )
     return Tuned(level=level, parameters=current, score=best, start=first, tried=len(scores))
 
 
-def _score(method: Any, task: Task, samples: Dataset) -> float:
-    """Mean of the primary metric over samples, each a specimen, on the metric's scale."""
+def _score(method: Any, task: Task, samples: Dataset) -> tuple[float, dict[int, float]]:
+    """Mean of the primary metric over samples, each a specimen, on the metric's scale; the gate's metric by class."""
     if learns(method, task.protocol.answer.kinds[0]):
         fit_method(method, training_data(task), task.dataset("validation"))
     kind = answer_kind(method, task)
-    values = [
-        score_primary(task, truth, checked(task, sample, predict_sample(method, sample), kind=kind))
-        for sample, truth in zip(samples.without_targets, samples, strict=True)
-    ]
-    return mean_on_scale(values, get_metric(task.protocol.primary.id).scale)
+    primary, gate = get_metric(task.protocol.primary.id), task.report.gate
+    values: list[float] = []
+    classes: dict[int, list[float]] = {}
+    for sample, truth in zip(samples.without_targets, samples, strict=True):
+        answer = checked(task, sample, predict_sample(method, sample), kind=kind)
+        for metric, class_, value in score_for_search(task, truth, answer):
+            if metric == primary.id and class_ is None:
+                values.append(value)
+            elif gate and metric == gate.metric and class_ is not None and not math.isnan(value):
+                classes.setdefault(class_, []).append(value)
+    means = {class_: math.fsum(found) / len(found) for class_, found in classes.items()}
+    return mean_on_scale(values, primary.scale), means

@@ -1,5 +1,6 @@
 """The contrast task from end to end: named levels, controls, the gate and the plane."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fake_results import result_of, scored_result
 from mini_tasks import mini_contrast_task
 
 from sxtbench.benchmark import records
+from sxtbench.benchmark import tune as tuning
 from sxtbench.benchmark.constants import constants_for
 from sxtbench.benchmark.evaluate import evaluate, predict, score
 from sxtbench.benchmark.gate import gated
@@ -21,6 +23,7 @@ from sxtbench.benchmark.standings import Entry
 from sxtbench.benchmark.task import Gate, Task, get_task
 from sxtbench.datasets.build import build
 from sxtbench.datasets.spec import Axis
+from sxtbench.errors import InputError
 
 AXES = {"illumination": records.Axis(levels=["incoherent", "partially_coherent"], reference="incoherent")}
 
@@ -30,7 +33,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     mini = mini_contrast_task()
     spec = replace(mini.dataset_spec, sizes={"train": 2, "validation": 2, "test": 2})
     folder = tmp_path_factory.mktemp("contrast") / "data"
-    build(spec, folder, splits=["train", "test"])
+    build(spec, folder, splits=["train", "validation", "test"])
     return replace(mini, dataset_spec=spec, data=folder)
 
 
@@ -69,6 +72,21 @@ def test_calibration_moves_the_lac_and_not_the_gain(task: Task) -> None:
         for result in (plain, affine)
     ]
     assert bias[1] < bias[0]
+
+
+def test_a_search_leaves_out_what_misses_the_gate(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tuning.read_yaml(tuning.baseline_folder("tv-denoise") / "config.yaml")
+    monkeypatch.setattr(tuning, "read_yaml", lambda path: copy.deepcopy(config))
+    lines: list[str] = []
+    config["search"] = {"weight": [0.03, 5.0]}
+    found = tuning.tune("tv-denoise", task, config_path=tmp_path / "c.yaml", report=lines.append)
+    assert found[0].parameters["weight"] < 1
+    assert [line.partition("(")[2][:21] for line in lines if "weight=5.0" in line] == ["not chosen: LAC bias "]
+    config["parameters"]["tiers"]["tiny"]["weight"] = 5.0
+    config["search"] = {"weight": [5.0]}
+    with pytest.raises(InputError, match="every value tried misses the gate of contrast-enhancement"):
+        tuning.tune("tv-denoise", task, config_path=tmp_path / "d.yaml")
+    assert not (tmp_path / "d.yaml").exists()
 
 
 def test_a_baseline_is_calibrated_by_family_and_level(task: Task) -> None:
