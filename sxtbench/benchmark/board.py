@@ -5,31 +5,32 @@ slugs, links are http(s), pictures are PNGs of at most 60 kB. Aggregates are rec
 shown. Pages carry no clock, so two builds are equal byte for byte.
 """
 
-import io
+import gc
 import json
-import re
 import shutil
-import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sxtbench.benchmark.page import machine_readable, page_of
-from sxtbench.benchmark.result import check_aggregates, load_result
-from sxtbench.benchmark.standings import Entry
+from sxtbench.benchmark.board_files import checked_picture, entry_of, previews_of, result_files
+from sxtbench.benchmark.board_tables import csv_of, ranks_as_json, results_as_json
+from sxtbench.benchmark.method_page import method_pages
+from sxtbench.benchmark.overview import overview_of
+from sxtbench.benchmark.page import page_of
+from sxtbench.benchmark.standings import TRACKS
+from sxtbench.benchmark.wording import plain
 from sxtbench.content import content_folder
 from sxtbench.errors import InputError
-from sxtbench.files import atomic_folder, write_text
-from sxtbench.pictures import MOST_BYTES
+from sxtbench.files import atomic_folder
 
 ORIGINS = {
     "reported": "Scored by the authors; nobody else has run it.",
     "scored": "Predictions were scored here.",
     "reproduced": "The method was run and scored here.",
 }
-_SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
-_TIERS = ("tiny", "small", "full")
-_MARKER = "board.json"
-_MOST_PIXELS = 1024
+MARKER = "board.json"
+"""The file by which a folder is known to be a board."""
 
 
 def build_board(results_dir: str | Path, out_dir: str | Path, *, previews_dir: str | Path | None = None) -> Path:
@@ -56,82 +57,82 @@ def build_board(results_dir: str | Path, out_dir: str | Path, *, previews_dir: s
         If a result or a picture is wrong, or `out_dir` holds something else than a board.
     """
     results, out = Path(results_dir), Path(out_dir)
-    previews = results.parent / "previews" if previews_dir is None else Path(previews_dir)
-    if not results.is_dir():
-        raise InputError(f"{results}: no such folder, expected <task>/<tier>/<method>.json in it")
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / _MARKER).is_file())):
+    previews = previews_of(results, previews_dir)
+    files = result_files(results)
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / MARKER).is_file())):
         raise InputError(f"{out}: holds something else than a board; choose an empty or a new folder")
-    pages = [page_of(entries) for entries in _read(results)]
-    render = _renderer()
-    with atomic_folder(out) as folder:
-        for page in pages:
-            write_text(folder / page["href"], render("task.html.j2", page=page))
-            for entry in page["entries"]:
-                _copy(entry.path, folder / "results" / page["task"] / page["tier"] / entry.path.name)
-            for preview in page["pictures"]:
-                place = Path(page["task"], page["tier"], preview.file)
-                content = _picture(previews / place)
-                target = folder / "previews" / place
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-        write_text(folder / "index.html", render("index.html.j2", pages=pages))
-        write_text(folder / _MARKER, json.dumps(machine_readable(pages), sort_keys=True, indent=1) + "\n")
-        for asset in ("board.css", "board.js"):
-            _copy(content_folder("leaderboard") / "static" / asset, folder / "static" / asset)
+    with atomic_folder(out) as folder, _uncollected():
+        pages = []
+        for (task, tier), paths in files.items():
+            page = page_of([entry_of(path, task, tier) for path in paths])
+            _copy_files(page, previews, folder)
+            pages.append(page)
+            gc.collect()
+        _write_pages(pages, folder)
     return out / "index.html"
 
 
-def _read(results: Path) -> list[list[Entry]]:
-    boards = []
-    for task in _folders(results):
-        for tier in sorted(_folders(task), key=lambda p: (_TIERS.index(p.name) if p.name in _TIERS else 9, p.name)):
-            entries = [_entry(path, task.name, tier.name) for path in sorted(tier.glob("*.json"))]
-            if entries:
-                boards.append(entries)
-    return boards
+def _copy_files(page: Mapping[str, Any], previews: Path, folder: Path) -> None:
+    for path in page["files"]:
+        _copy(path, folder / "results" / page["task"] / page["tier"] / path.name)
+    for preview in page["pictures"]:
+        place = Path(page["task"], page["tier"], preview.file)
+        content = checked_picture(previews / place)
+        _write(folder / "previews" / place, content)
 
 
-def _folders(parent: Path) -> list[Path]:
-    found = sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for path in found:
-        if path.is_symlink() or not _SLUG.fullmatch(path.name):
-            raise InputError(f"{path}: expected a folder named like limited-angle-segmentation or tiny")
+def _write_pages(pages: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    render = _renderer()
+    for page in pages:
+        tiers = [{"tier": other["tier"], "href": other["href"]} for other in pages if other["task"] == page["task"]]
+        _write(folder / page["href"], render("task.html.j2", page=page, tiers=tiers, root=""))
+        _write(folder / page["csv"], csv_of(page))
+    methods = method_pages(pages)
+    for method in methods.values():
+        _write(folder / method["href"], render("method.html.j2", method=method, root="../"))
+    overviews = _overviews(pages, methods)
+    _write(folder / "index.html", render("index.html.j2", pages=pages, overviews=overviews, root=""))
+    _write(folder / MARKER, _json(ranks_as_json(pages)))
+    _write(folder / "results.json", _json(results_as_json(pages, overviews)))
+    for asset in ("board.css", "board.js"):
+        _copy(content_folder("leaderboard") / "static" / asset, folder / "static" / asset)
+
+
+def _overviews(pages: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ranks across tasks, a table a tier and track that has any."""
+    found = []
+    for tier in dict.fromkeys(page["tier"] for page in pages):
+        of_tier = {page["task"]: page for page in pages if page["tier"] == tier}
+        for track, (title, _) in TRACKS.items():
+            rankings = {task: p["rankings"][track] for task, p in of_tier.items() if track in p["rankings"]}
+            rows = overview_of(rankings)
+            if rows:
+                tasks = [{k: of_tier[t][k] for k in ("task", "title", "href")} for t in rankings]
+                shown = [task for task in tasks if any(task["task"] in row["places"] for row in rows)]
+                named = [row | {"name": methods[row["slug"]]["name"]} for row in rows]
+                found.append({"tier": tier, "track": track, "title": title, "tasks": shown, "rows": named})
     return found
 
 
-def _entry(path: Path, task: str, tier: str) -> Entry:
-    if path.is_symlink() or not _SLUG.fullmatch(path.stem):
-        raise InputError(f"{path}: expected a file named like my-method.json (lower case, digits, . _ -)")
-    result = load_result(path)
-    if (result.task, result.tier) != (task, tier):
-        raise InputError(f"{path}: is a result of {result.task}/{result.tier}, expected one of {task}/{tier}")
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold back the garbage collector: it would walk over every row read so far again and again."""
+    was = gc.isenabled()
+    gc.disable()
     try:
-        check_aggregates(result)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return Entry(path=path, result=result)
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
-def _picture(path: Path) -> bytes:
-    from PIL import Image, UnidentifiedImageError
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
-    if path.is_symlink() or not path.is_file():
-        raise InputError(f"{path}: no such picture, though a result names it")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: takes {path.stat().st_size} bytes, at most {MOST_BYTES} are allowed")
-    content = path.read_bytes()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-                if max(picture.size) > _MOST_PIXELS:
-                    raise InputError(f"{path}: is {picture.size} pixels, at most {_MOST_PIXELS} a side are allowed")
-                picture.load()
-    except InputError:
-        raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Warning) as error:
-        raise InputError(f"{path}: not a readable PNG") from error
-    return content
+
+def _write(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -139,7 +140,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _renderer() -> Any:
+def _renderer() -> Callable[..., str]:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -151,5 +152,6 @@ def _renderer() -> Any:
     )
     environment.filters["px"] = lambda value: f"{value:.1f}"
     environment.filters["initial"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["plain"] = plain
     environment.globals["origins"] = ORIGINS
     return lambda template, **context: environment.get_template(template).render(**context).strip() + "\n"

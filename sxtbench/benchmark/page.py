@@ -4,24 +4,28 @@ Which columns, controls and words a page has comes from the task's file and the 
 version does not ship gets every metric that its results hold, in the registry's order.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sxtbench.benchmark.compare import protocol_of
+from sxtbench.benchmark.costs import cost_planes
+from sxtbench.benchmark.gallery import galleries_of, legend_of, pictures_of
 from sxtbench.benchmark.gate import gated
+from sxtbench.benchmark.overview import Ranking
+from sxtbench.benchmark.pairs import reference_values, scaled
 from sxtbench.benchmark.plane import contrast_plane
 from sxtbench.benchmark.plots import curve, curve_extent, strips
 from sxtbench.benchmark.records import Axis
-from sxtbench.benchmark.result import Preview, Result
-from sxtbench.benchmark.standings import TRACKS, Entry, columns_of, ends_of, order_of, tables_of
+from sxtbench.benchmark.result import Result
+from sxtbench.benchmark.standings import TRACKS, Entry, columns_of, ends_of, order_of, ranks_of, tables_of
 from sxtbench.benchmark.summary import headline_by_class
 from sxtbench.benchmark.task import Gate, load_task_file
-from sxtbench.benchmark.wording import at_level, direction, metric_title, unit
+from sxtbench.benchmark.wording import at_level, axis_name, direction, metric_title, unit
 from sxtbench.content import content_folder
-from sxtbench.labels import COLOURS, NAMES
 from sxtbench.metrics.registry import METRICS, Metric, get_metric
 from sxtbench.pictures import GREY_WINDOW
 
@@ -36,7 +40,6 @@ _WINDOWS = {
     "labels": "",
     "shifts": "Absorbance in grey: one row of all views, one below the other, after each alignment.",
 }
-_THINGS = {"labels": "labels", "shifts": "alignment"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
     strip_of = METRICS[by_class] if by_class else metric
     return {
         "href": f"{result.task}-{result.tier}.html",
+        "csv": f"{result.task}-{result.tier}.csv",
         "task": result.task,
         "title": re.sub("(?<!limited)(?<!low)-", " ", result.task).capitalize(),
         "summary": words.summary,
@@ -96,52 +100,45 @@ def page_of(entries: Sequence[Entry]) -> dict[str, Any]:
         "others": others,
         "groups": max((e.result.headline.n_groups for e in equal), default=0),
         "n_methods": len(methods),
+        "tracks": [{"id": table["id"], "title": table["title"]} for table in tables],
+        "origins": sorted({e.result.origin for e in methods}),
+        "groups_of_columns": [
+            {"id": group, "title": "scores" if group == "scores" else f"levels of {axis_name(group)}"}
+            for group in dict.fromkeys(column.group for column in columns)
+        ],
+        "rankings": _rankings(methods, unranked),
         "series": [{"index": i, "name": e.result.method.name} for i, e in enumerate(shown)],
         "n_hidden": len(ordered) - len(shown),
         "curves": [plot for name, axis in axes.items() if (plot := curve(metric, name, axis, drawn))],
         "information": _information(axes, drawn),
+        "costs": cost_planes(methods, metric, {e.slug: i for i, e in enumerate(shown)}),
         "plane": contrast_plane(drawn),
         "strip_title": f"{strip_of.name} per {'class' if by_class else 'specimen'}",
         "strips": _strips(strip_of, drawn, [e.result for e in controls]),
-        "galleries": _galleries([*ordered, *controls], words.answer),
-        "pictures": _pictures(equal),
-        "legend": _legend(equal) if words.answer == "labels" else [],
+        "galleries": galleries_of([*ordered, *controls], words.answer),
+        "pictures": pictures_of(equal),
+        "legend": legend_of(equal) if words.answer == "labels" else [],
         "window": _WINDOWS.get(words.answer, f"LAC in grey, {GREY_WINDOW[0]:g} to {GREY_WINDOW[1]:g} µm⁻¹."),
-        "entries": list(entries),
+        "limits": None if words.answer == "shifts" else GREY_WINDOW,
+        "files": [entry.path for entry in entries],
     }
 
 
-def machine_readable(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the ranks, means and verdicts of all pages as plain JSON."""
-    return {
-        "sxtbench_board": 1,
-        "pages": [
-            {
-                "task": page["task"],
-                "tier": page["tier"],
-                "page": page["href"],
-                "primary": page["metric"].id,
-                "tracks": {
-                    table["id"]: [
-                        {
-                            "rank": row["rank"],
-                            "rank_interval": _ends(row.get("rank_range")),
-                            "method": row["slug"],
-                            "mean": float(row["headline"]["sort"]) if row["headline"]["sort"] else None,
-                            "against_next": row["next"]["verdict"] if row["next"] else None,
-                        }
-                        for row in table["rows"]
-                    ]
-                    for table in page["tables"]
-                },
-            }
-            for page in pages
-        ],
-    }
-
-
-def _ends(found: Mapping[str, Any] | None) -> list[int] | None:
-    return [found["best"], found["worst"]] if found and found["best"] is not None else None
+def _rankings(methods: Sequence[Entry], unranked: Mapping[str, str]) -> dict[str, Ranking]:
+    """Return the ranked methods of each track with their values by specimen, best first."""
+    found = {}
+    for track in TRACKS:
+        ranked = [e for e in methods if e.result.method.track == track and e.slug not in unranked]
+        ranked = [e for e in ranked if not math.isnan(e.result.headline.mean)]
+        if ranked:
+            metric = get_metric(ranked[0].result.primary)
+            values = scaled([reference_values(e.result) for e in ranked], metric)
+            found[track] = Ranking(
+                slugs=tuple(e.slug for e in ranked),
+                ranks=tuple(rank or 0 for rank in ranks_of([e.result.headline.mean for e in ranked])),
+                merits=values if metric.direction == "higher" else -values,
+            )
+    return found
 
 
 def _words(entries: Sequence[Entry]) -> _Words:
@@ -171,7 +168,8 @@ def _comparable(entries: Sequence[Entry]) -> tuple[list[Entry], list[dict[str, A
     for entry in entries:
         differing = [name for name, found in protocols[entry.slug].items() if found != right[name]]
         if differing:
-            others.append({"entry": entry, "name": entry.result.method.name, "reason": f"other {', '.join(differing)}"})
+            name, file = entry.result.method.name, entry.path.name
+            others.append({"file": file, "name": name, "reason": f"other {', '.join(differing)}"})
         else:
             equal.append(entry)
     return equal, others
@@ -194,50 +192,3 @@ def _strips(metric: Metric, methods: Sequence[Result], controls: Sequence[Result
         sorted({r.class_ for result in drawn for r in result.rows if r.metric == metric.id and r.class_ is not None})
     )
     return strips(metric, classes or [None], drawn)
-
-
-def _pictures(entries: Iterable[Entry]) -> list[Preview]:
-    named = {preview.file: preview for entry in entries for preview in entry.result.previews}
-    return [named[file] for file in sorted(named)]
-
-
-def _galleries(entries: Sequence[Entry], answer: str) -> list[dict[str, Any]]:
-    """Per sample: the input and the truth (from the first result that has them), then each method's answer."""
-    samples = sorted({p.sample for e in entries for p in e.result.previews})
-    galleries = []
-    for sample in samples:
-        tiles: list[dict[str, str]] = []
-        for kind in ("input", "truth"):
-            found = [(e, p) for e in entries for p in e.result.previews if p.sample == sample and p.kind == kind]
-            tiles += [_tile(e, p, kind.capitalize(), answer) for e, p in found[:1]]
-        for entry in entries:
-            answers = [p for p in entry.result.previews if p.sample == sample and p.kind == "answer"]
-            tiles += [_tile(entry, p, entry.result.method.name, answer) for p in answers]
-        captions = {tile["caption"] for tile in tiles}
-        common = captions.pop() if len(captions) == 1 else ""
-        galleries.append(
-            {"sample": sample, "caption": common, "tiles": [t | {"caption": ""} for t in tiles] if common else tiles}
-        )
-    return galleries
-
-
-def _tile(entry: Entry, preview: Preview, name: str, answer: str) -> dict[str, str]:
-    note = f", {preview.caption}" if preview.caption else ""
-    thing = _THINGS.get(answer, "LAC")
-    what = {
-        "input": "Input as taken" if answer == "shifts" else "Input reconstruction",
-        "truth": f"True {thing}",
-        "answer": f"The {thing} answered by {name}",
-    }
-    return {
-        "src": f"previews/{entry.result.task}/{entry.result.tier}/{preview.file}",
-        "name": name,
-        "kind": preview.kind,
-        "caption": preview.caption,
-        "alt": f"{what[preview.kind]}, sample {preview.sample}{note}",
-    }
-
-
-def _legend(entries: Iterable[Entry]) -> list[dict[str, str]]:
-    classes = sorted({a.class_ for e in entries for a in e.result.aggregates if a.class_ is not None})
-    return [{"name": NAMES.get(c, str(c)), "colour": COLOURS.get(c, "#777777")} for c in classes]

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.aggregate import REFERENCE, GroupValues, seed_values
+from sxtbench.benchmark.aggregate import REFERENCE, GroupValues, seed_values, seeds_by_groups
 from sxtbench.benchmark.compare import Comparison, adjusted_comparison, require_comparable
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import holm, to_scale
@@ -72,7 +72,7 @@ class Pairs(Mapping[tuple[int, int], Comparison]):
 
     @cached_property
     def _adjusted(self) -> NDArray[np.float64]:
-        p = paired_p_values(scaled([seeds[0] for seeds in self._values], get_metric(self._results[0].primary)))
+        p = paired_p_values(scaled(self._values, get_metric(self._results[0].primary)))
         for i, j in combinations(range(len(p)), 2):
             if len(self._values[i]) + len(self._values[j]) > 2:
                 p[i, j] = self._compared(i, j, np.nan).p
@@ -89,24 +89,26 @@ def reference_values(result: Result) -> list[GroupValues]:
     return [values[result.primary, None][REFERENCE] for values in seed_values(rows, result.axes)]
 
 
-def scaled(values: Sequence[GroupValues], metric: Metric) -> NDArray[np.float64]:
+def scaled(values: Sequence[Sequence[GroupValues]], metric: Metric) -> NDArray[np.float64]:
     """Set the groups of several results side by side, on the metric's scale.
 
     Parameters
     ----------
-    values : sequence of dict
-        By group, of one training each.
+    values : sequence of sequence of dict
+        By result, training seed and group, from `reference_values`.
     metric : Metric
         Of `nearest` metrics the distances from the ideal are returned.
 
     Returns
     -------
     ndarray, shape (results, groups), float64
-        Groups in the order of their names; NaN where undefined.
+        Groups in the order of their names, means over seeds; NaN where undefined with any.
     """
-    groups = sorted(set().union(*values))
-    found = to_scale([[own.get(group, np.nan) for group in groups] for own in values], metric.scale)
-    return np.abs(found - to_scale(metric.ideal, metric.scale)) if metric.direction == "nearest" else found
+    groups = sorted(set().union(*(own for seeds in values for own in seeds)))
+    found = [to_scale(seeds_by_groups(seeds, groups), metric.scale) for seeds in values]
+    if metric.direction == "nearest":
+        found = [np.abs(own - to_scale(metric.ideal, metric.scale)) for own in found]
+    return np.array([own.mean(axis=0) for own in found])
 
 
 def paired_p_values(values: NDArray[np.float64]) -> NDArray[np.float64]:

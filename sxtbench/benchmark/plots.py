@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Axis, Level, Row, level_text
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import mean_on_scale, to_scale
@@ -16,8 +18,8 @@ from sxtbench.benchmark.wording import DASH, at_level, axis_title, mean_and_span
 from sxtbench.labels import COLOURS, NAMES
 from sxtbench.metrics.registry import Metric, get_metric
 
-_SHIFT = 7.0
-"""Distance in x between the marks of two methods at the same level."""
+_FEWEST_OF_A_VIOLIN = 10
+"""Specimens from which their density is drawn; fewer are shown as dots alone."""
 
 
 def bar(found: Aggregate, ends: tuple[float, float] | None, width: float = 120.0) -> dict[str, float] | None:
@@ -32,7 +34,7 @@ def bar(found: Aggregate, ends: tuple[float, float] | None, width: float = 120.0
 def curve(
     metric: Metric, name: str, axis: Axis, results: Sequence[Result], shared: tuple[float, float] | None = None
 ) -> dict[str, Any] | None:
-    """Draw a metric against an axis, a line a result with intervals; None where no result has other levels.
+    """Draw a metric against an axis, a line a result in its band of intervals; None where no result has other levels.
 
     Parameters
     ----------
@@ -54,19 +56,18 @@ def curve(
     width, height, left, right, top, bottom = 460.0, 270.0, 46.0, 14.0, 12.0, 44.0
     ticks = ticks_of(*extent, least=50 * 10.0**-metric.digits)
 
-    def x(position: int, place: int) -> float:
-        step = (width - left - right) / len(axis.levels)
-        return left + step * (position + 0.5) + (place - (len(series) - 1) / 2) * _SHIFT
+    def x(position: int) -> float:
+        return left + (width - left - right) / len(axis.levels) * (position + 0.5)
 
     def y(number: float) -> float:
         inside = min(max(number, ticks[0]), ticks[-1])
         return top + (height - top - bottom) * (1 - (inside - ticks[0]) / (ticks[-1] - ticks[0]))
 
     drawn = []
-    for place, (index, result, points) in enumerate(series):
-        marks = [
+    for index, result, points in series:
+        marks: list[dict[str, Any]] = [
             {
-                "x": x(position, place),
+                "x": x(position),
                 "y": y(a.mean),
                 "low": y(a.low),
                 "high": y(a.high),
@@ -74,8 +75,16 @@ def curve(
             }
             for position, a in points
         ]
-        path = " ".join(f"{'M' if i == 0 else 'L'}{m['x']:.1f} {m['y']:.1f}" for i, m in enumerate(marks))
-        drawn.append({"index": index, "name": result.method.name, "path": path, "marks": marks})
+        edges = [(m["x"], m["high"]) for m in marks] + [(m["x"], m["low"]) for m in reversed(marks)]
+        drawn.append(
+            {
+                "index": index,
+                "name": result.method.name,
+                "path": line_path([(m["x"], m["y"]) for m in marks]),
+                "band": f"{line_path(edges)}Z" if len(marks) > 1 else "",
+                "marks": marks,
+            }
+        )
     return {
         "id": f"{_slug(metric.id)}-{_slug(name)}",
         "what": metric_title(metric),
@@ -88,7 +97,7 @@ def curve(
         "bottom": height - bottom,
         "x_ticks": [
             {
-                "x": (x(position, 0) + x(position, len(series) - 1)) / 2,
+                "x": x(position),
                 "text": level_text(level) + (" (ref.)" if level == axis.reference else ""),
             }
             for position, level in enumerate(axis.levels)
@@ -106,6 +115,15 @@ def curve(
     }
 
 
+def line_path(points: Iterable[tuple[float, float]]) -> str:
+    """Return the points as the `d` of an SVG path.
+
+    >>> line_path([(0, 1), (2.25, 3)])
+    'M0.0 1.0L2.2 3.0'
+    """
+    return "".join(f"{'L' if i else 'M'}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
+
+
 def curve_extent(metric: Metric, name: str, axis: Axis, results: Sequence[Result]) -> tuple[float, float] | None:
     """Return the least and the greatest end of an interval on a curve plot; None where there is none."""
     values = [v for _, _, points in _series(metric, name, axis, results) for _, a in points for v in (a.low, a.high)]
@@ -114,6 +132,8 @@ def curve_extent(metric: Metric, name: str, axis: Axis, results: Sequence[Result
 
 def strips(metric: Metric, classes: Sequence[int | None], results: Sequence[Result]) -> list[dict[str, Any]]:
     """Draw one plot a class (None: the metric as a whole): a dot a specimen at the reference level, mean and interval.
+
+    From ten specimens on, their density stands behind the dots (a violin).
 
     Parameters
     ----------
@@ -139,14 +159,15 @@ def strips(metric: Metric, classes: Sequence[int | None], results: Sequence[Resu
             if mean is None:
                 continue
             y = top + line * (len(lines) + 0.5)
-            dots = [
+            rows = sorted(rows_at_reference(result, metric, label), key=lambda row: row.sample)
+            rows = [row for row in rows if not math.isnan(row.value)]
+            dots: list[dict[str, Any]] = [
                 {
                     "x": x(row.value),
                     "y": y + (-5.0, 2.5, -1.5, 5.0, -3.5, 0.5)[i % 6],
                     "text": f"{row.sample}: {value(row.value, metric)}",
                 }
-                for i, row in enumerate(sorted(rows_at_reference(result, metric, label), key=lambda row: row.sample))
-                if not math.isnan(row.value)
+                for i, row in enumerate(rows)
             ]
             lines.append(
                 {
@@ -155,6 +176,7 @@ def strips(metric: Metric, classes: Sequence[int | None], results: Sequence[Resu
                     "short": _short(result.method.name),
                     "y": y,
                     "dots": dots,
+                    "violin": violin([dot["x"] for dot in dots], y, 0.46 * line, (left, width - right)),
                     "interval": None
                     if math.isnan(mean.mean)
                     else {"low": x(mean.low), "mean": x(mean.mean), "high": x(mean.high)},
@@ -179,6 +201,38 @@ def strips(metric: Metric, classes: Sequence[int | None], results: Sequence[Resu
             }
         )
     return drawn
+
+
+def violin(places: Sequence[float], middle: float, half: float, ends: tuple[float, float]) -> str:
+    """Return the density of some places on a line, mirrored about it, as the `d` of an SVG path.
+
+    Gaussian kernels of Silverman's width; empty below ten places or where they are all equal.
+
+    Parameters
+    ----------
+    places : sequence of float
+        In the plot's x.
+    middle, half : float
+        y of the line, and how far the greatest density lies from it.
+    ends : tuple of two float
+        Where the density is cut.
+
+    References
+    ----------
+    B. W. Silverman, Density Estimation for Statistics and Data Analysis, 1986, eq. 3.31. DOI 10.1201/9781315140919.
+    """
+    found = np.asarray(places, np.float64)
+    if found.size < _FEWEST_OF_A_VIOLIN or np.ptp(found) == 0:
+        return ""
+    between = float(np.subtract(*np.percentile(found, [75, 25]))) / 1.34
+    spread = min(float(found.std(ddof=1)), between) if between > 0 else float(found.std(ddof=1))
+    width = 0.9 * spread * found.size**-0.2
+    x = np.linspace(max(found.min() - 3 * width, ends[0]), min(found.max() + 3 * width, ends[1]), 41)
+    density = np.exp(-0.5 * ((x[:, None] - found) / width) ** 2).sum(axis=1)
+    outline = half * density / density.max()
+    upper = list(zip(x.tolist(), (middle - outline).tolist(), strict=True))
+    lower = list(zip(x.tolist(), (middle + outline).tolist(), strict=True))
+    return f"{line_path([*upper, *reversed(lower)])}Z"
 
 
 def rows_at_reference(result: Result, metric: Metric, label: int | None) -> list[Row]:

@@ -18,10 +18,22 @@ from sxtbench.benchmark.compare import Comparison, sentence
 from sxtbench.benchmark.pairs import Pairs, reference_values
 from sxtbench.benchmark.plots import bar
 from sxtbench.benchmark.ranks import intervals_of_ranks, ranks_text, side_by_side
-from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Level
+from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Axis, Level
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import merit
-from sxtbench.benchmark.wording import DASH, axis_name, direction, duration, megabytes, metric_title, span, unit, value
+from sxtbench.benchmark.wording import (
+    DASH,
+    at_level,
+    axis_name,
+    count,
+    direction,
+    duration,
+    megabytes,
+    metric_title,
+    span,
+    unit,
+    value,
+)
 from sxtbench.labels import NAMES
 from sxtbench.metrics.registry import Metric, get_metric
 
@@ -146,10 +158,8 @@ def _rank_ranges(members: Sequence[Entry], metric: Metric) -> list[dict[str, Any
     """Intervals of the ranks: text, ends and the key that sorts them."""
     ranges: list[dict[str, Any]] = []
     for found in intervals_of_ranks(side_by_side([reference_values(e.result) for e in members]), metric):
-        best, worst = found or (None, None)
-        ranges.append(
-            {"text": ranks_text(found), "best": best, "worst": worst, "sort": "" if worst is None else str(worst)}
-        )
+        ends, sort = (None, "") if found is None else (list(found), str(found[1]))
+        ranges.append({"text": ranks_text(found), "ends": ends, "sort": sort})
     return ranges
 
 
@@ -252,13 +262,14 @@ class Column:
     metric: Metric
     class_: int | None = None
     level: tuple[tuple[str, Level], ...] = ()
+    group: str = "scores"  # the columns that are shown together; else an axis, whose levels they are
     shifted: str = ""  # fingerprint of the shifted domain's data, where the numbers are from there
 
 
 def columns_of(
-    entries: Sequence[Entry], primary: Metric, by_class: str | None, axes: Iterable[str], reported: Iterable[str]
+    entries: Sequence[Entry], primary: Metric, by_class: str | None, axes: Mapping[str, Axis], reported: Iterable[str]
 ) -> list[Column]:
-    """Return the columns beside the headline: the areas, the shifted domain, then what the task reports.
+    """Return the columns beside the headline: the areas, the shifted domain, what the task reports, the other levels.
 
     Only what any result holds has a column.
 
@@ -270,7 +281,7 @@ def columns_of(
         The headline.
     by_class : str or None
         The metric that is the headline by class: it gets a column a class.
-    axes : iterable of str
+    axes : mapping of Axis
         In the order of their areas.
     reported : iterable of str
         Ids of metrics, in order.
@@ -299,7 +310,23 @@ def columns_of(
         for label in classes:
             if (metric.id, label, ()) in held:
                 columns.append(_column(metric, label))
+    for axis, declared in axes.items():
+        levels = [level for level in declared.levels if (primary.id, None, ((axis, level),)) in held]
+        columns += [_level_column(primary, axis, level) for level in levels if level != declared.reference]
     return columns
+
+
+def _level_column(metric: Metric, axis: str, level: Level) -> Column:
+    place = at_level(axis, level)
+    return Column(
+        key=f"at-{re.sub('[^a-z0-9]+', '-', place.lower()).strip('-')}",
+        head=place,
+        description=f"{metric_title(metric)} at {place}, the other axes at their reference.",
+        first=_first(metric),
+        metric=metric,
+        level=((axis, level),),
+        group=axis,
+    )
 
 
 def _shifted_column(entries: Sequence[Entry], primary: Metric) -> list[Column]:
@@ -339,11 +366,17 @@ def _first(metric: Metric) -> str:
     return "descending" if metric.direction == "higher" else "ascending"
 
 
+def total_time(result: Result) -> float | None:
+    """Return the seconds of fit and predict together; None where neither is known."""
+    wall = result.resources.wall_time_s
+    return None if wall.fit is None and wall.predict is None else (wall.fit or 0.0) + (wall.predict or 0.0)
+
+
 def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | None, rank: int | None) -> dict[str, Any]:
     result, headline = entry.result, entry.result.headline
     metric = get_metric(result.primary)
     method, wall = result.method, result.resources.wall_time_s
-    total = None if wall.fit is None and wall.predict is None else (wall.fit or 0.0) + (wall.predict or 0.0)
+    total, parameters = total_time(result), result.resources.parameters
     parts = [f"{name} {duration(s)}" for name, s in (("fit", wall.fit), ("predict", wall.predict)) if s is not None]
     memory = result.resources.peak_memory_mb
     return {
@@ -351,32 +384,47 @@ def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | No
         "slug": entry.slug,
         "name": method.name,
         "description": method.description,
-        "authors": ", ".join(method.authors),
+        "authors": list(method.authors),
         "links": [{"href": link, "text": urlsplit(link).hostname} for link in method.links],
         "licence": method.licence,
         "training_data": method.training_data,
+        "seeds": ", ".join(map(str, method.seeds)),
         "origin": result.origin,
         "flags": (*result.flags, *([f"{result.n_seeds} training seeds"] if result.n_seeds > 1 else [])),
+        "href": f"methods/{entry.slug}.html",
         "raw": f"results/{result.task}/{result.tier}/{entry.path.name}",
         "headline": {"text": value(headline.mean, metric), "sort": _sort(headline.mean)},
+        "numbers": _numbers(headline),
+        "n_groups": headline.n_groups,
         "span": span(headline, metric),
         "bar": bar(headline, ends),
         "cells": [_cell(result, column) for column in columns],
         "time": {"text": duration(total), "sort": "" if total is None else f"{total:.6g}", "title": ", ".join(parts)},
         "memory": {"text": megabytes(memory), "sort": "" if memory is None else f"{memory:.6g}"},
         "device": result.resources.device,
+        "parameters": {"text": count(parameters), "sort": "" if parameters is None else str(parameters)},
     }
 
 
-def _cell(result: Result, column: Column) -> dict[str, str]:
+def _cell(result: Result, column: Column) -> dict[str, Any]:
     metric, aggregates, shifted = column.metric, result.aggregates, result.shifted
     if column.shifted:
         aggregates = shifted.aggregates if shifted and shifted.fingerprint == column.shifted else ()
     for found in aggregates:
         if (found.metric, found.class_, tuple(found.level.items())) == (metric.id, column.class_, column.level):
             sort = abs(found.mean - metric.ideal) if metric.direction == "nearest" else found.mean
-            return {"text": value(found.mean, metric), "sort": _sort(sort), "title": _interval_title(found, metric)}
-    return {"text": DASH, "sort": "", "title": _NOT_SCORED}
+            return {
+                "text": value(found.mean, metric),
+                "sort": _sort(sort),
+                "title": _interval_title(found, metric),
+                "numbers": _numbers(found),
+            }
+    return {"text": DASH, "sort": "", "title": _NOT_SCORED, "numbers": None}
+
+
+def _numbers(found: Aggregate) -> list[float] | None:
+    """Return mean, low and high as plain JSON; None where undefined."""
+    return None if math.isnan(found.mean) else [found.mean, found.low, found.high]
 
 
 def _interval_title(found: Aggregate, metric: Metric) -> str:

@@ -109,3 +109,30 @@ def megabytes(number: float | None) -> str:
     if number is None:
         return DASH
     return f"{number:.0f} MB" if number < 1000 else f"{number / 1000:.1f} GB"
+
+
+def count(number: float | None) -> str:
+    """Return a number of things with a unit that suits it.
+
+    >>> count(5.0), count(31_400.0), count(2_500_000.0), count(None)
+    ('5', '31.4 k', '2.5 M', '–')
+    """
+    if number is None:
+        return DASH
+    for limit, name, size in ((1e3, "", 1.0), (1e6, " k", 1e3), (1e9, " M", 1e6)):
+        if number < limit:
+            return f"{number / size:.3g}{name}"
+    return f"{number / 1e9:.3g} G"
+
+
+def plain(text: str) -> str:
+    """Return a text without what could move or hide other text: control, formatting and bidirectional characters.
+
+    Line breaks become spaces, the others U+FFFD.
+
+    >>> plain("two" + chr(10) + "lines, " + chr(0x202E) + "turned")
+    'two lines, \ufffdturned'
+    """
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else "\ufffd" for character in text
+    )
