@@ -76,16 +76,19 @@ def seed_values(rows: Iterable[Row], axes: Mapping[str, Axis]) -> list[dict[_Ser
     parts: dict[int | None, list[Row]] = defaultdict(list)
     for row in rows:
         parts[row.seed].append(row)
-    keys = {seed: {(r.sample, condition_text(r.condition), r.metric, r.class_) for r in parts[seed]} for seed in parts}
     seeds = sorted(parts, key=lambda seed: -1 if seed is None else seed) or [None]
     if seeds[0] is None and len(seeds) > 1:
         raise InputError("some rows name a training seed and some do not, expected all or none")
     if 1 < len(seeds) < FEWEST_SEEDS:
         raise InputError(f"rows are of {len(seeds)} training seeds, expected one or at least {FEWEST_SEEDS}")
     for seed in seeds[1:]:
-        if keys[seed] != keys[seeds[0]]:
+        if _places(parts[seed]) != _places(parts[seeds[0]]):
             raise InputError(f"rows of training seed {seed} are of other samples or metrics than those of {seeds[0]}")
     return [group_values(parts[seed], axes) for seed in seeds]
+
+
+def _places(rows: Iterable[Row]) -> set[tuple[str, str, str, int | None]]:
+    return {(row.sample, condition_text(row.condition), row.metric, row.class_) for row in rows}
 
 
 def seeds_by_groups(seeds: Sequence[GroupValues], groups: Sequence[str]) -> NDArray[np.float64]:
