@@ -152,10 +152,21 @@ function prepareViewer(viewer) {
   selects.left.value = String(find("truth", 0));
   selects.right.value = String(Math.max(find("answer", 1), 1));
 
+  const divided = one(".divider", viewer);
+  const images = Object.fromEntries(
+    ["left", "right"].map((side) => {
+      const image = document.createElement("img");
+      image.loading = "lazy";
+      image.dataset.side = side;
+      divided.before(image);
+      return [side, image];
+    }),
+  );
+
   function show(side) {
     const { tile } = tiles[Number(selects[side].value)];
     const source = one("img", tile);
-    const target = one(`img[data-side="${side}"]`, viewer);
+    const target = images[side];
     target.src = source.getAttribute("src");
     target.alt = source.alt;
     target.classList.toggle("windowed", tile.classList.contains("grey"));
@@ -189,7 +200,7 @@ function prepareViewer(viewer) {
   const ends = { low: one('[data-window="low"]', viewer), high: one('[data-window="high"]', viewer) };
   const limits = viewer.dataset.low === undefined ? null : [Number(viewer.dataset.low), Number(viewer.dataset.high)];
   const say = (share) => (limits ? `${(limits[0] + share * (limits[1] - limits[0])).toFixed(2)} µm⁻¹` : `${Math.round(100 * share)} %`);
-  function window_() {
+  function setWindow() {
     const low = Number(ends.low.value) / 100;
     const high = Math.max(Number(ends.high.value) / 100, low + 0.02);
     for (const channel of channels) {
@@ -200,8 +211,8 @@ function prepareViewer(viewer) {
     one('[data-says="low"]', viewer).textContent = say(low);
     one('[data-says="high"]', viewer).textContent = say(high);
   }
-  for (const end of Object.values(ends)) end.addEventListener("input", window_);
-  window_();
+  for (const end of Object.values(ends)) end.addEventListener("input", setWindow);
+  setWindow();
   if (!all(".tile.grey").length) one("fieldset", viewer).hidden = true;
   viewer.hidden = false;
 }

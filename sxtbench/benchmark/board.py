@@ -29,11 +29,14 @@ ORIGINS = {
     "scored": "Predictions were scored here.",
     "reproduced": "The method was run and scored here.",
 }
+_Job = tuple[str, str, list[Path]]
 MARKER = "board.json"
 """The file by which a folder is known to be a board."""
 
 
-def build_board(results_dir: str | Path, out_dir: str | Path, *, previews_dir: str | Path | None = None) -> Path:
+def build_board(
+    results_dir: str | Path, out_dir: str | Path, *, previews_dir: str | Path | None = None, workers: int = 1
+) -> Path:
     """Build the board of `<results_dir>/<task>/<tier>/<method>.json`.
 
     Parameters
@@ -45,6 +48,8 @@ def build_board(results_dir: str | Path, out_dir: str | Path, *, previews_dir: s
         other folder that is not empty is refused.
     previews_dir : str or Path, optional
         Folder of `<task>/<tier>/<file>.png`; `previews` beside `results_dir` if left out.
+    workers : int
+        Processes that read results, a task and tier each; the board is the same.
 
     Returns
     -------
@@ -61,15 +66,31 @@ def build_board(results_dir: str | Path, out_dir: str | Path, *, previews_dir: s
     files = result_files(results)
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / MARKER).is_file())):
         raise InputError(f"{out}: holds something else than a board; choose an empty or a new folder")
-    with atomic_folder(out) as folder, _uncollected():
-        pages = []
-        for (task, tier), paths in files.items():
-            page = page_of([entry_of(path, task, tier) for path in paths])
+    jobs = [(task, tier, paths) for (task, tier), paths in files.items()]
+    with atomic_folder(out) as folder:
+        pages = _read_pages(jobs, min(workers, len(jobs)))
+        for page in pages:
             _copy_files(page, previews, folder)
-            pages.append(page)
-            gc.collect()
         _write_pages(pages, folder)
     return out / "index.html"
+
+
+def _read_pages(jobs: Sequence[_Job], workers: int) -> list[dict[str, Any]]:
+    if workers < 2:
+        return [_read_page(job) for job in jobs]
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        largest_first = sorted(range(len(jobs)), key=lambda i: -sum(path.stat().st_size for path in jobs[i][2]))
+        read = dict(zip(largest_first, pool.map(_read_page, [jobs[i] for i in largest_first]), strict=True))
+        return [read[i] for i in range(len(jobs))]
+
+
+def _read_page(job: _Job) -> dict[str, Any]:
+    task, tier, paths = job
+    with _uncollected():
+        return page_of([entry_of(path, task, tier) for path in paths])
 
 
 def _copy_files(page: Mapping[str, Any], previews: Path, folder: Path) -> None:

@@ -50,8 +50,7 @@ def cost_planes(entries: Sequence[Entry], metric: Metric, colours: Mapping[str, 
     Returns
     -------
     list of dict
-        Costs on a logarithmic axis, scores on the metric's scale. `front` runs through the methods that no other beats
-        at the same or a lower cost.
+        Costs on a logarithmic axis, scores on the metric's scale. `front` is the best that is had at each cost.
     """
     planes = []
     for key, (title, cost_of, text_of, marks) in _COSTS.items():
@@ -128,5 +127,14 @@ def _plane(
         "x_ticks": [{"x": x(mark), "text": text_of(mark)} for mark in x_ticks],
         "y_ticks": [{"y": y(tick), "text": f"{from_scale(tick, metric.scale):.3g}"} for tick in y_ticks],
         "marks": sorted(drawn, key=lambda mark: mark["front"]),  # those on the front are drawn last, on top
-        "front": line_path([(drawn[i]["x"], drawn[i]["y"]) for i in front]),
+        "front": _staircase([(drawn[i]["x"], drawn[i]["y"]) for i in front], width - right),
     }
+
+
+def _staircase(points: Sequence[tuple[float, float]], end: float) -> str:
+    """Return the path of the best that is had at each cost, up to the right end."""
+    corners: list[tuple[float, float]] = []
+    for i, (x, y) in enumerate(points):
+        following = points[i + 1][0] if i + 1 < len(points) else end
+        corners += [(x, y), (following, y)]
+    return line_path(corners)

@@ -398,7 +398,7 @@ def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | No
         "n_groups": headline.n_groups,
         "span": span(headline, metric),
         "bar": bar(headline, ends),
-        "cells": [_cell(result, column) for column in columns],
+        "cells": _cells(result, columns),
         "time": {"text": duration(total), "sort": "" if total is None else f"{total:.6g}", "title": ", ".join(parts)},
         "memory": {"text": megabytes(memory), "sort": "" if memory is None else f"{memory:.6g}"},
         "device": result.resources.device,
@@ -406,20 +406,33 @@ def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | No
     }
 
 
-def _cell(result: Result, column: Column) -> dict[str, Any]:
-    metric, aggregates, shifted = column.metric, result.aggregates, result.shifted
-    if column.shifted:
-        aggregates = shifted.aggregates if shifted and shifted.fingerprint == column.shifted else ()
-    for found in aggregates:
-        if (found.metric, found.class_, tuple(found.level.items())) == (metric.id, column.class_, column.level):
-            sort = abs(found.mean - metric.ideal) if metric.direction == "nearest" else found.mean
-            return {
-                "text": value(found.mean, metric),
-                "sort": _sort(sort),
-                "title": _interval_title(found, metric),
-                "numbers": _numbers(found),
-            }
-    return {"text": DASH, "sort": "", "title": _NOT_SCORED, "numbers": None}
+def _cells(result: Result, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    held = {"": _held(result.aggregates)}
+    if result.shifted is not None:
+        held[result.shifted.fingerprint] = _held(result.shifted.aggregates)
+    return [
+        _cell(held.get(column.shifted, {}).get((column.metric.id, column.class_, column.level)), column.metric)
+        for column in columns
+    ]
+
+
+_Held = dict[tuple[str, int | None, tuple[tuple[str, Level], ...]], Aggregate]
+
+
+def _held(aggregates: Iterable[Aggregate]) -> _Held:
+    return {(a.metric, a.class_, tuple(a.level.items())): a for a in aggregates}
+
+
+def _cell(found: Aggregate | None, metric: Metric) -> dict[str, Any]:
+    if found is None:
+        return {"text": DASH, "sort": "", "title": _NOT_SCORED, "numbers": None}
+    sort = abs(found.mean - metric.ideal) if metric.direction == "nearest" else found.mean
+    return {
+        "text": value(found.mean, metric),
+        "sort": _sort(sort),
+        "title": _interval_title(found, metric),
+        "numbers": _numbers(found),
+    }
 
 
 def _numbers(found: Aggregate) -> list[float] | None:

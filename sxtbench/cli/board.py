@@ -15,6 +15,7 @@ BoardFolder = Annotated[Path, typer.Argument(help="Folder that `board build` mad
 def build(
     results: Results = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the board.")] = Path("sxtbench-board"),
+    workers: Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes that read results.")] = 1,
 ) -> None:
     """Build the board: pages that open from disk, without a server or a network.
 
@@ -22,7 +23,7 @@ def build(
     """
     from sxtbench.benchmark.board import build_board
 
-    build_board(_shipped(results), out)
+    build_board(_shipped(results), out, workers=workers)
     typer.echo(out / "index.html")
 
 

@@ -98,6 +98,20 @@ def test_two_builds_are_equal_and_replace_one_another(content, board, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b"]
 
 
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("volumes")
+    write_volume_results(root)
+    write_results(root, groups=9)
+    build_board(root / "results", root / "board")
+    return root / "board"
+
+
+def test_workers_make_the_same_board(volumes, tmp_path):
+    build_board(volumes.parent / "results", tmp_path / "b", workers=2)
+    assert files(tmp_path / "b") == files(volumes)
+
+
 def test_pages_are_whole_and_need_no_network(board):
     paths = sorted(board.rglob("*.html"))
     assert [path.parent.name for path in paths].count("methods") == 7
@@ -284,15 +298,6 @@ def test_controls_alone_make_a_page(tmp_path):
     html = build(tmp_path)
     assert "No method is ranked here yet" in html
     assert "one specimen" in html
-
-
-@pytest.fixture(scope="module")
-def volumes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("volumes")
-    write_volume_results(root)
-    write_results(root, groups=9)
-    build_board(root / "results", root / "board")
-    return root / "board"
 
 
 def test_a_page_of_volumes_is_made_from_the_task_and_the_registry(volumes):

@@ -22,14 +22,16 @@ pytestmark = [
 # What a user does, and what the page then shows; it lands in an attribute that --dump-dom prints.
 USER = """
 const pick = (selector) => document.querySelector(selector);
-const names = () => [...document.querySelectorAll("#fixed tbody.ranked tr")].filter((r) => !r.hidden).map((r) => r.dataset.method);
+const shown = (things) => [...things].filter((thing) => !thing.hidden);
+const names = () => shown(document.querySelectorAll("#fixed tbody.ranked tr")).map((row) => row.dataset.method);
 const enter = (selector, value) => {
   const input = pick(selector);
   input.value = value;
   input.dispatchEvent(new Event("input", { bubbles: true }));
 };
-const heads = () => [...pick("#fixed").tHead.rows[0].cells].filter((head) => !head.hidden).map((head) => head.dataset.key);
-const found = { linked: names(), state: pick("#fixed th[data-key=headline]").getAttribute("aria-sort"), heads: heads() };
+const heads = () => shown(pick("#fixed").tHead.rows[0].cells).map((head) => head.dataset.key);
+const found = { linked: names(), heads: heads() };
+found.state = pick("#fixed th[data-key=headline]").getAttribute("aria-sort");
 pick("#fixed th[data-key=method] button").click();
 found.byName = names();
 pick("#fixed th[data-key=method] button").click();

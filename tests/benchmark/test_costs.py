@@ -39,6 +39,6 @@ def test_methods_stand_by_cost_and_score(tmp_path):
     assert marks["slow"]["high"] < marks["slow"]["y"] < marks["slow"]["low"]
     assert marks["slow"]["index"] == 0
     assert marks["quick"]["index"] is None
-    assert [tick["text"] for tick in plane["x_ticks"]] == ["10.0 s", "1.0 min", "10.0 min"]
+    assert [tick["text"] for tick in plane["x_ticks"]] == ["2.0 s", "10.0 s", "30.0 s", "2.0 min", "10.0 min"]
     third = (marks["waste"]["x"] - marks["quick"]["x"]) / (marks["slow"]["x"] - marks["quick"]["x"])
     assert math.isclose(third, math.log(30) / math.log(300))
