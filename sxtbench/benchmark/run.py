@@ -9,7 +9,7 @@ import numpy as np
 
 from sxtbench.benchmark.combine import combine
 from sxtbench.benchmark.evaluate import file_name, score, write_previews
-from sxtbench.benchmark.method import learns, load_for
+from sxtbench.benchmark.method import Method, learns, load_for
 from sxtbench.benchmark.result import Result, load_result
 from sxtbench.benchmark.seeds import FEWEST_SEEDS
 from sxtbench.benchmark.task import Task
@@ -94,11 +94,7 @@ def run(
         Where it dies without a word, and for several seeds of a method that is not fitted.
     """
     method = load_for(task, spec, weights)
-    if seeds != 1:
-        if seeds < FEWEST_SEEDS:
-            raise InputError(f"{seeds} seeds: expected 1, or at least {FEWEST_SEEDS} to tell how much seeds matter")
-        if not learns(method, task.protocol.answer.kinds[0]):
-            raise InputError(f"{method.name}: is not fitted here, so that every seed gives the same answers")
+    require_seeds(method, task, seeds)
     place = RunFolder(root, task)
     names = [method.name] if seeds == 1 else [f"{method.name}-seed{k}" for k in range(seed, seed + seeds)]
     outs = [place.predictions(name, split) for name in names]
@@ -111,6 +107,14 @@ def run(
     result = write_previews(result, task, dataset, lambda key: np.load(first / f"{key}.npy"), place.previews)
     result.save(place.result(method.name))
     return result
+
+
+def require_seeds(method: Method, task: Task, seeds: int) -> None:
+    """Raise `InputError` where so many seeds tell nothing: two of them, or several of a method that is not fitted."""
+    if 1 < seeds < FEWEST_SEEDS or seeds < 1:
+        raise InputError(f"{seeds} seeds: expected 1, or at least {FEWEST_SEEDS} to tell how much seeds matter")
+    if seeds > 1 and not learns(method, task.protocol.answer.kinds[0]):
+        raise InputError(f"{method.name}: is not fitted here, so that every seed gives the same answers")
 
 
 def _predict(

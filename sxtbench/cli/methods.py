@@ -84,7 +84,7 @@ def run(
     """
     from sxtbench.benchmark.board import build_board
     from sxtbench.benchmark.method import learns, load_for
-    from sxtbench.benchmark.run import RunFolder, shipped_results
+    from sxtbench.benchmark.run import RunFolder, require_seeds, shipped_results
     from sxtbench.benchmark.run import run as run_method
     from sxtbench.benchmark.statistics import merit
     from sxtbench.benchmark.task import get_task
@@ -94,6 +94,7 @@ def run(
 
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
     loaded = load_for(chosen, method, weights)
+    require_seeds(loaded, chosen, seeds)
     require_writable(out)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
     ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], workers)
