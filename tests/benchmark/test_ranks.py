@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_results import result_of
 
 from sxtbench.benchmark.ranks import intervals_of_ranks, rank_intervals, resampled_ranks
+from sxtbench.benchmark.standings import Entry, order_of, tables_of
 from sxtbench.errors import InputError
 from sxtbench.metrics.registry import get_metric
 
@@ -98,3 +100,18 @@ def test_of_results():
     assert rank_intervals([]) == []
     with pytest.raises(InputError, match="other set of samples"):
         rank_intervals([*results, result_of("short", np.linspace(0, 1, 8))])
+
+
+def test_the_board_shows_them_beside_the_ranks():
+    values = {"c": 0.5, "a": 0.7, "b": 0.69}
+    noise = {name: np.random.default_rng(i).normal(0, 0.05, 9) for i, name in enumerate(values)}
+    entries = [
+        Entry(path=Path(f"{name}.json"), result=result_of(name, mean + noise[name])) for name, mean in values.items()
+    ]
+    entries.sort(key=lambda entry: order_of(entry, get_metric("miou@1")))
+    [table] = tables_of(entries, [], get_metric("miou@1"), [])
+    assert [row["rank_range"]["text"] for row in table["rows"]] == ["1 to 2", "1 to 2", "3"]
+    assert [row["rank_range"]["ends"] for row in table["rows"]] == [[1, 2], [1, 2], [3, 3]]
+    few = [Entry(path=e.path, result=result_of(e.slug, [0.1, 0.2, 0.3])) for e in entries]
+    [table] = tables_of(few, [], get_metric("miou@1"), [])
+    assert [row["rank_range"] for row in table["rows"]] == [{"text": "–", "ends": None, "sort": ""}] * 3
