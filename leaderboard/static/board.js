@@ -129,7 +129,7 @@ function prepareLegends() {
       const on = button.getAttribute("aria-pressed") !== "true";
       const series = item.dataset.series;
       for (const same of all(`.legend li[data-series="${series}"] button`)) same.setAttribute("aria-pressed", String(on));
-      for (const line of all(`g[data-series="${series}"]`)) line.classList.toggle("off", !on);
+      for (const line of all(`g[data-series="${series}"]`)) line.classList.toggle("unseen", !on);
     });
   }
 }
@@ -163,13 +163,22 @@ function prepareViewer(viewer) {
     }),
   );
 
+  let windowed = false;
+  function applyWindow() {
+    for (const image of [...all(".tile.grey img"), ...Object.values(images)]) {
+      const grey = image.closest(".grey") || image.dataset.grey;
+      image.style.filter = windowed && grey ? "url('#grey-window')" : "";
+    }
+  }
+
   function show(side) {
     const { tile } = tiles[Number(selects[side].value)];
     const source = one("img", tile);
     const target = images[side];
     target.src = source.getAttribute("src");
     target.alt = source.alt;
-    target.classList.toggle("windowed", tile.classList.contains("grey"));
+    target.dataset.grey = tile.classList.contains("grey") ? "yes" : "";
+    applyWindow();
   }
   for (const [side, select] of Object.entries(selects)) {
     select.addEventListener("input", () => show(side));
@@ -195,7 +204,6 @@ function prepareViewer(viewer) {
   effect.append(transfer);
   svg.append(effect);
   document.body.append(svg);
-  for (const image of all(".tile.grey img")) image.classList.add("windowed");
 
   const ends = { low: one('[data-window="low"]', viewer), high: one('[data-window="high"]', viewer) };
   const limits = viewer.dataset.low === undefined ? null : [Number(viewer.dataset.low), Number(viewer.dataset.high)];
@@ -207,7 +215,8 @@ function prepareViewer(viewer) {
       channel.setAttribute("slope", String(1 / (high - low)));
       channel.setAttribute("intercept", String(-low / (high - low)));
     }
-    document.body.classList.toggle("window", low > 0 || high < 1);
+    windowed = low > 0 || high < 1;
+    applyWindow();
     one('[data-says="low"]', viewer).textContent = say(low);
     one('[data-says="high"]', viewer).textContent = say(high);
   }

@@ -66,8 +66,9 @@ def publish_board(board: str | Path, space: str, *, api: "HfApi | None" = None) 
     """
     files = files_of(board)
     try:
+        from httpx2 import HTTPError
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+        from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError
     except ImportError as error:
         raise InputError("publishing needs huggingface_hub: pip install 'sxtbench[hub]'") from error
     client = api or HfApi()
@@ -93,7 +94,7 @@ def publish_board(board: str | Path, space: str, *, api: "HfApi | None" = None) 
         raise InputError("nobody is logged in at the Hub: set HF_TOKEN, or run `hf auth login`") from error
     except HFValidationError as error:
         raise InputError(f"{space}: no name of a Space, expected ORG/NAME ({_line(error)})") from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         raise InputError(
             f"{space}: the Hub did not take the board ({_line(error)}); run the same command again"
         ) from error

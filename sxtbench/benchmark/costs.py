@@ -18,6 +18,7 @@ _TIMES = (
     *(60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 18000.0, 36000.0, 72000.0, 180000.0, 360000.0),
 )
 _LONGEST_NAME = 22
+_LETTER, _LINE = 6.5, 13.0  # of a label, about, in the plot's units
 
 
 def _memory(result: Result) -> float | None:
@@ -111,11 +112,14 @@ def _plane(
                 "low": y(low),
                 "high": y(high),
                 "front": i in front,
-                "label": name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…",
+                "label": (name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…")
+                if i in front
+                else "",
                 "end": x(cost) > (left + width) / 2,
                 "text": f"{name}: {mean_and_span(head, metric)}, {text_of(cost)}",
             }
         )
+    _leave_out_overlapping([drawn[i] for i in reversed(front)])
     return {
         "width": width,
         "height": height,
@@ -129,6 +133,19 @@ def _plane(
         "marks": sorted(drawn, key=lambda mark: mark["front"]),  # those on the front are drawn last, on top
         "front": _staircase([(drawn[i]["x"], drawn[i]["y"]) for i in front], width - right),
     }
+
+
+def _leave_out_overlapping(marks: Sequence[dict[str, Any]]) -> None:
+    """Take the label from each mark where it would lie on that of an earlier one; the mark still says its name."""
+    placed: list[tuple[float, float, float]] = []
+    for mark in marks:
+        length = _LETTER * len(mark["label"])
+        first = mark["x"] - 8 - length if mark["end"] else mark["x"] + 8
+        near = [y for low, high, y in placed if low < first + length and first < high]
+        if any(abs(mark["y"] - y) < _LINE for y in near):
+            mark["label"] = ""
+        else:
+            placed.append((first, first + length, mark["y"]))
 
 
 def _staircase(points: Sequence[tuple[float, float]], end: float) -> str:

@@ -411,7 +411,11 @@ def _cells(result: Result, columns: Sequence[Column]) -> list[dict[str, Any]]:
     if result.shifted is not None:
         held[result.shifted.fingerprint] = _held(result.shifted.aggregates)
     return [
-        _cell(held.get(column.shifted, {}).get((column.metric.id, column.class_, column.level)), column.metric)
+        _cell(
+            held.get(column.shifted, {}).get((column.metric.id, column.class_, column.level)),
+            column.metric,
+            result.headline.n_groups,
+        )
         for column in columns
     ]
 
@@ -423,14 +427,14 @@ def _held(aggregates: Iterable[Aggregate]) -> _Held:
     return {(a.metric, a.class_, tuple(a.level.items())): a for a in aggregates}
 
 
-def _cell(found: Aggregate | None, metric: Metric) -> dict[str, Any]:
+def _cell(found: Aggregate | None, metric: Metric, groups: int) -> dict[str, Any]:
     if found is None:
         return {"text": DASH, "sort": "", "title": _NOT_SCORED, "numbers": None}
     sort = abs(found.mean - metric.ideal) if metric.direction == "nearest" else found.mean
     return {
         "text": value(found.mean, metric),
         "sort": _sort(sort),
-        "title": _interval_title(found, metric),
+        "title": _interval_title(found, metric, groups),
         "numbers": _numbers(found),
     }
 
@@ -440,9 +444,11 @@ def _numbers(found: Aggregate) -> list[float] | None:
     return None if math.isnan(found.mean) else [found.mean, found.low, found.high]
 
 
-def _interval_title(found: Aggregate, metric: Metric) -> str:
-    specimens = f"{found.n_groups} specimen{'' if found.n_groups == 1 else 's'}"
-    return span(found, metric) if found.method in ("undefined", "degenerate") else f"{span(found, metric)}, {specimens}"
+def _interval_title(found: Aggregate, metric: Metric, groups: int) -> str:
+    """Return the interval, with the specimens where they are not those of the headline."""
+    if found.n_groups == groups or found.method in ("undefined", "degenerate"):
+        return span(found, metric)
+    return f"{span(found, metric)}, {found.n_groups} specimen{'' if found.n_groups == 1 else 's'}"
 
 
 def _sort(number: float) -> str:

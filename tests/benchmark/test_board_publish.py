@@ -9,6 +9,7 @@ from sxtbench.errors import InputError
 
 hub = pytest.importorskip("huggingface_hub")
 errors = pytest.importorskip("huggingface_hub.errors")
+httpx = pytest.importorskip("httpx2")  # what huggingface_hub speaks through
 
 
 class Hub:
@@ -74,6 +75,7 @@ def test_another_space_is_not_touched(board):
     [
         (errors.LocalTokenNotFoundError("no token"), "set HF_TOKEN"),
         (ConnectionError("no route to host"), "did not take the board .no route to host."),
+        (httpx.ConnectError("refused"), "did not take the board .refused."),
     ],
 )
 def test_what_stands_in_the_way_is_said_in_one_line(board, error, says):

@@ -42,3 +42,11 @@ def test_methods_stand_by_cost_and_score(tmp_path):
     assert [tick["text"] for tick in plane["x_ticks"]] == ["2.0 s", "10.0 s", "30.0 s", "2.0 min", "10.0 min"]
     third = (marks["waste"]["x"] - marks["quick"]["x"]) / (marks["slow"]["x"] - marks["quick"]["x"])
     assert math.isclose(third, math.log(30) / math.log(300))
+
+
+def test_labels_do_not_lie_on_one_another(tmp_path):
+    near = [entry(tmp_path, f"method-{i}", 0.8 + 0.001 * i, 100.0 + i) for i in range(4)]
+    far = entry(tmp_path, "far", 0.2, 1.0)
+    [plane] = cost_planes([*near, far], get_metric("miou@1"), {})
+    assert all(mark["front"] for mark in plane["marks"])
+    assert [mark["label"] for mark in plane["marks"] if mark["label"]] == ["method-3", "far"]
