@@ -9,7 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Axis, Level, Row, condition_text
+from sxtbench.benchmark.seeds import FEWEST_SEEDS, seeded_interval
 from sxtbench.benchmark.statistics import group_interval, mean_on_scale
 from sxtbench.errors import InputError
 from sxtbench.metrics.registry import METRICS, Scale, get_metric
@@ -30,7 +34,8 @@ def aggregate(rows: Iterable[Row], axes: Mapping[str, Axis]) -> tuple[Aggregate,
 
     Metrics with classes also get a mean over the classes of each sample (class None), but for those whose best value
     lies between worse ones: their errors would cancel. Each axis all of whose levels were scored also gets the mean
-    over its levels within a group (level `mean`): the area of its curve.
+    over its levels within a group (level `mean`): the area of its curve. Where rows are of several training seeds, the
+    intervals are of specimens and seeds (`seeded_interval`), but those about a median.
 
     Parameters
     ----------
@@ -48,23 +53,47 @@ def aggregate(rows: Iterable[Row], axes: Mapping[str, Axis]) -> tuple[Aggregate,
     Raises
     ------
     InputError
-        If a condition names no axis or level of the task or varies two axes at once, a value comes twice, or a
-        sample belongs to two groups.
+        If a condition names no axis or level of the task or varies two axes at once, a value comes twice, a sample
+        belongs to two groups, or seeds do not all have the same samples.
     """
-    values = group_values(rows, axes)
+    by_seed = seed_values(rows, axes)
     order = {metric: i for i, metric in enumerate(METRICS)}
     found: list[Aggregate] = []
-    for metric, label in sorted(values, key=lambda key: (order[key[0]], -1 if key[1] is None else key[1])):
-        levels = values[metric, label]
-        if REFERENCE in levels:
-            found.append(_over_groups(metric, label, {}, list(levels[REFERENCE].values())))
-        for axis, declared in axes.items():
-            curve = curve_values(levels, axis, declared)
-            found += [_over_groups(metric, label, {axis: at}, list(groups.values())) for at, groups in curve.items()]
-            if len(curve) == len(declared.levels):
-                areas = area_values(curve, declared, get_metric(metric).scale)
-                found.append(_over_groups(metric, label, {axis: MEAN_OF_LEVELS}, list(areas.values())))
+    for metric, label in sorted(by_seed[0], key=lambda key: (order[key[0]], -1 if key[1] is None else key[1])):
+        points = [_points(values[metric, label], axes, get_metric(metric).scale) for values in by_seed]
+        found += [_over_groups(metric, label, dict(at), [p[at] for p in points]) for at in points[0]]
     return tuple(found)
+
+
+def seed_values(rows: Iterable[Row], axes: Mapping[str, Axis]) -> list[dict[_Series, dict[LevelKey, GroupValues]]]:
+    """Return `group_values` of each training seed, in the order of the seeds; of one where rows name none.
+
+    Raises
+    ------
+    InputError
+        As `group_values`, and where two seeds do not have values of the same samples.
+    """
+    parts: dict[int | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        parts[row.seed].append(row)
+    seeds = sorted(parts, key=lambda seed: -1 if seed is None else seed) or [None]
+    if seeds[0] is None and len(seeds) > 1:
+        raise InputError("some rows name a training seed and some do not, expected all or none")
+    if 1 < len(seeds) < FEWEST_SEEDS:
+        raise InputError(f"rows are of {len(seeds)} training seeds, expected one or at least {FEWEST_SEEDS}")
+    for seed in seeds[1:]:
+        if _places(parts[seed]) != _places(parts[seeds[0]]):
+            raise InputError(f"rows of training seed {seed} are of other samples or metrics than those of {seeds[0]}")
+    return [group_values(parts[seed], axes) for seed in seeds]
+
+
+def _places(rows: Iterable[Row]) -> set[tuple[str, str, str, int | None]]:
+    return {(row.sample, condition_text(row.condition), row.metric, row.class_) for row in rows}
+
+
+def seeds_by_groups(seeds: Sequence[GroupValues], groups: Sequence[str]) -> NDArray[np.float64]:
+    """Return the values of groups as an array (n_seeds, n_groups), NaN where one is missing or undefined."""
+    return np.array([[values.get(group, math.nan) for group in groups] for values in seeds], np.float64)
 
 
 def group_values(rows: Iterable[Row], axes: Mapping[str, Axis]) -> dict[_Series, dict[LevelKey, GroupValues]]:
@@ -73,7 +102,7 @@ def group_values(rows: Iterable[Row], axes: Mapping[str, Axis]) -> dict[_Series,
     Parameters
     ----------
     rows : iterable of Row
-        Values per sample, in any order.
+        Values per sample, in any order, after one training.
     axes : mapping of Axis
         The task's axes.
 
@@ -170,9 +199,30 @@ def _level(row: Row, axes: Mapping[str, Axis]) -> LevelKey:
     return off[0] if off else REFERENCE
 
 
-def _over_groups(metric: str, label: int | None, level: dict[str, Level], values: Sequence[float]) -> Aggregate:
+def _points(
+    levels: Mapping[LevelKey, GroupValues], axes: Mapping[str, Axis], scale: Scale
+) -> dict[tuple[tuple[str, Level], ...], GroupValues]:
+    """Values of the groups at the reference, at each level of each axis, and of each area."""
+    points: dict[tuple[tuple[str, Level], ...], GroupValues] = {}
+    if REFERENCE in levels:
+        points[()] = levels[REFERENCE]
+    for axis, declared in axes.items():
+        curve = curve_values(levels, axis, declared)
+        points.update({((axis, at),): groups for at, groups in curve.items()})
+        if len(curve) == len(declared.levels):
+            points[((axis, MEAN_OF_LEVELS),)] = area_values(curve, declared, scale)
+    return points
+
+
+def _over_groups(metric: str, label: int | None, level: dict[str, Level], seeds: Sequence[GroupValues]) -> Aggregate:
     declared = get_metric(metric)
-    interval = group_interval(values, scale=declared.scale, bounds=declared.bounds, centre=declared.centre)
+    values = seeds_by_groups(seeds, sorted(set().union(*seeds)))
+    if len(seeds) > 1 and declared.centre == "mean":
+        interval = seeded_interval(values, scale=declared.scale, bounds=declared.bounds)
+    else:
+        of_groups = [mean_on_scale(v, declared.scale) for v in values[:, ~np.isnan(values).any(axis=0)].T]
+        found = values[0] if len(seeds) == 1 else of_groups
+        interval = group_interval(found, scale=declared.scale, bounds=declared.bounds, centre=declared.centre)
     return Aggregate(
         metric=metric,
         class_=label,

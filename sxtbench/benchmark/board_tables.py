@@ -25,6 +25,7 @@ def ranks_as_json(pages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                     table["id"]: [
                         {
                             "rank": row["rank"],
+                            "rank_interval": row["rank_range"]["ends"] if row["rank_range"] else None,
                             "method": row["slug"],
                             "mean": row["numbers"][0] if row["numbers"] else None,
                             "against_next": row["next"]["verdict"] if row["next"] else None,
@@ -111,6 +112,7 @@ def _as_json(row: Mapping[str, Any], track: str, page: Mapping[str, Any]) -> dic
     cells = zip(page["columns"], row["cells"], strict=True)
     return {
         "rank": row["rank"],
+        "rank_interval": row["rank_range"]["ends"] if row["rank_range"] else None,
         "method": row["slug"],
         "name": row["name"],
         "track": track,

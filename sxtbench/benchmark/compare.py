@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from sxtbench.benchmark.aggregate import REFERENCE, GroupValues, area_values, curve_values, group_values
+from sxtbench.benchmark.aggregate import (
+    REFERENCE,
+    GroupValues,
+    LevelKey,
+    area_values,
+    curve_values,
+    seed_values,
+    seeds_by_groups,
+)
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Level, condition_text
 from sxtbench.benchmark.result import Result
+from sxtbench.benchmark.seeds import seeded_difference
 from sxtbench.benchmark.statistics import from_scale, holm, paired_difference, to_scale
 from sxtbench.errors import InputError
 from sxtbench.labels import NAMES
@@ -66,6 +75,8 @@ class Comparison:
         Of the two-sided paired t test; after Holm over the family.
     n_groups : int
         Specimens with a value in both results.
+    n_seeds : tuple of two int
+        Training seeds of each result.
     margin : float or None
         Differences up to this do not matter; None where the metric declares none.
     levels : tuple of Comparison
@@ -87,6 +98,7 @@ class Comparison:
     p: float
     p_adjusted: float
     n_groups: int
+    n_seeds: tuple[int, int]
     margin: float | None
     levels: tuple["Comparison", ...] = field(default=(), repr=False)
 
@@ -194,7 +206,7 @@ def compare_all(results: Sequence[Result], metric: str | None = None) -> dict[tu
 
 
 def adjusted_comparison(
-    results: tuple[Result, Result], values: tuple[GroupValues, GroupValues], p_adjusted: float
+    results: tuple[Result, Result], values: tuple[Sequence[GroupValues], Sequence[GroupValues]], p_adjusted: float
 ) -> Comparison:
     """Compare two results on their primary metric at the reference level, with a p-value adjusted elsewhere.
 
@@ -202,8 +214,8 @@ def adjusted_comparison(
     ----------
     results : tuple of two Result
         Comparable with one another.
-    values : tuple of two dict
-        Their headline by group, in the metric's unit.
+    values : tuple of two sequences of dict
+        Their headline by group, in the metric's unit, for each training seed.
     p_adjusted : float
         From Holm's procedure over the whole family.
     """
@@ -276,16 +288,31 @@ def sentence(comparison: Comparison) -> str:
     end = ": inconclusive" if comparison.verdict == "inconclusive" else ""
     return (
         f"{comparison.method} {verdict} {comparison.other}{end}. {name} {difference_text(comparison)}{unit} "
-        f"over {comparison.n_groups} specimens: {comparison.reason}."
+        f"over {comparison.n_groups} specimens{_seeds_text(comparison)}: {comparison.reason}."
     )
+
+
+def _seeds_text(comparison: Comparison) -> str:
+    one, other = comparison.n_seeds
+    return "" if one == other == 1 else f" ({one} and {other} training seeds)"
 
 
 _Point = tuple[tuple[str, Level], ...]
 
 
-def _points(result: Result, metric: str, class_: int | None) -> dict[_Point, GroupValues]:
-    """Values of the groups at the reference (key `()`), at each other level and of each area."""
-    values = group_values([row for row in result.rows if row.metric == metric], result.axes)
+def _points(result: Result, metric: str, class_: int | None) -> dict[_Point, list[GroupValues]]:
+    """Values of the groups of each seed at the reference (key `()`), at each other level and of each area."""
+    seeds = seed_values([row for row in result.rows if row.metric == metric], result.axes)
+    points = [_points_of_seed(values, result, metric, class_) for values in seeds]
+    return {at: [of_seed[at] for of_seed in points] for at in points[0]}
+
+
+def _points_of_seed(
+    values: Mapping[tuple[str, int | None], Mapping[LevelKey, GroupValues]],
+    result: Result,
+    metric: str,
+    class_: int | None,
+) -> dict[_Point, GroupValues]:
     if (metric, class_) not in values:
         classes = sorted(label for _, label in values if label is not None)
         if not values:
@@ -314,21 +341,22 @@ def _paired(
     metric: str,
     class_: int | None,
     level: dict[str, Level],
-    first: GroupValues,
-    second: GroupValues,
+    first: Sequence[GroupValues],
+    second: Sequence[GroupValues],
 ) -> Comparison:
     """Pair two results at one level; the verdict is still to be judged."""
     declared = get_metric(metric)
-    groups = sorted(first.keys() | second.keys())
-    values = np.array([[side.get(group, math.nan) for group in groups] for side in (first, second)])
+    groups = sorted(set().union(*first, *second))
+    values = seeds_by_groups([*first, *second], groups)
     defined = ~np.isnan(values)
     both = defined.all(axis=0)
     scaled = to_scale(values[:, both], declared.scale)
     if declared.direction == "nearest":
         scaled = np.abs(scaled - to_scale(declared.ideal, declared.scale))
-    paired = paired_difference(scaled[0], scaled[1])
+    one, two = scaled[: len(first)], scaled[len(first) :]
+    paired = paired_difference(one[0], two[0]) if len(first) == len(second) == 1 else seeded_difference(one, two)
     alone = int((defined.any(axis=0) & ~both).sum())
-    means = scaled.mean(axis=1) if both.any() else (math.nan, math.nan)
+    means = (one.mean(), two.mean()) if both.any() else (math.nan, math.nan)
     return Comparison(
         verdict="inconclusive",
         reason=f"{alone} specimen{'s have' if alone > 1 else ' has'} a value in one result only" if alone else "",
@@ -345,6 +373,7 @@ def _paired(
         p=paired.p,
         p_adjusted=math.nan,
         n_groups=paired.interval.n_groups,
+        n_seeds=(len(first), len(second)),
         margin=declared.margin,
     )
 
@@ -386,6 +415,7 @@ def _reversed(comparison: Comparison) -> Comparison:
         other=comparison.method,
         mean=comparison.other_mean,
         other_mean=comparison.mean,
+        n_seeds=(comparison.n_seeds[1], comparison.n_seeds[0]),
         difference=-comparison.difference,
         low=-comparison.high,
         high=-comparison.low,

@@ -6,11 +6,12 @@ is needed only where a verdict is shown.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.aggregate import REFERENCE, GroupValues, group_values
+from sxtbench.benchmark.aggregate import REFERENCE, GroupValues, seed_values, seeds_by_groups
 from sxtbench.benchmark.compare import Comparison, adjusted_comparison, require_comparable
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import holm, to_scale
@@ -53,9 +54,12 @@ class Pairs(Mapping[tuple[int, int], Comparison]):
         if i == j or not (0 <= i < len(self._results) and 0 <= j < len(self._results)):
             raise KeyError(pair)
         if pair not in self._found:
-            sides = (self._results[i], self._results[j]), (self._values[i], self._values[j])
-            self._found[pair] = adjusted_comparison(*sides, float(self._adjusted[pair]))
+            self._found[pair] = self._compared(i, j, float(self._adjusted[pair]))
         return self._found[pair]
+
+    def _compared(self, i: int, j: int, p_adjusted: float) -> Comparison:
+        sides = (self._results[i], self._results[j]), (self._values[i], self._values[j])
+        return adjusted_comparison(*sides, p_adjusted)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Iterate over all (i, j) with i unlike j."""
@@ -69,6 +73,9 @@ class Pairs(Mapping[tuple[int, int], Comparison]):
     @cached_property
     def _adjusted(self) -> NDArray[np.float64]:
         p = paired_p_values(scaled(self._values, get_metric(self._results[0].primary)))
+        for i, j in combinations(range(len(p)), 2):
+            if len(self._values[i]) + len(self._values[j]) > 2:
+                p[i, j] = self._compared(i, j, np.nan).p
         upper = np.triu_indices(len(p), 1)
         adjusted = np.full_like(p, np.nan)
         adjusted[upper] = holm(p[upper].tolist())
@@ -76,30 +83,32 @@ class Pairs(Mapping[tuple[int, int], Comparison]):
         return adjusted
 
 
-def reference_values(result: Result) -> GroupValues:
-    """Return the headline's value of every group, in the metric's unit."""
+def reference_values(result: Result) -> list[GroupValues]:
+    """Return the headline's value of every group, in the metric's unit, for each training seed."""
     rows = [row for row in result.rows if row.metric == result.primary]
-    return group_values(rows, result.axes)[result.primary, None][REFERENCE]
+    return [values[result.primary, None][REFERENCE] for values in seed_values(rows, result.axes)]
 
 
-def scaled(values: Sequence[GroupValues], metric: Metric) -> NDArray[np.float64]:
+def scaled(values: Sequence[Sequence[GroupValues]], metric: Metric) -> NDArray[np.float64]:
     """Set the groups of several results side by side, on the metric's scale.
 
     Parameters
     ----------
-    values : sequence of dict
-        By group, from `reference_values`.
+    values : sequence of sequence of dict
+        By result, training seed and group, from `reference_values`.
     metric : Metric
         Of `nearest` metrics the distances from the ideal are returned.
 
     Returns
     -------
     ndarray, shape (results, groups), float64
-        Groups in the order of their names; NaN where undefined.
+        Groups in the order of their names, means over seeds; NaN where undefined with any.
     """
-    groups = sorted(set().union(*values))
-    found = to_scale([[own.get(group, np.nan) for group in groups] for own in values], metric.scale)
-    return np.abs(found - to_scale(metric.ideal, metric.scale)) if metric.direction == "nearest" else found
+    groups = sorted(set().union(*(own for seeds in values for own in seeds)))
+    found = [to_scale(seeds_by_groups(seeds, groups), metric.scale) for seeds in values]
+    if metric.direction == "nearest":
+        found = [np.abs(own - to_scale(metric.ideal, metric.scale)) for own in found]
+    return np.array([own.mean(axis=0) for own in found])
 
 
 def paired_p_values(values: NDArray[np.float64]) -> NDArray[np.float64]:

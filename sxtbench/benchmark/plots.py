@@ -5,6 +5,7 @@ Every plot is a dictionary of numbers and texts, so that two builds give the sam
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Axis, Level, Row, level_text
 from sxtbench.benchmark.result import Result
-from sxtbench.benchmark.statistics import to_scale
+from sxtbench.benchmark.statistics import mean_on_scale, to_scale
 from sxtbench.benchmark.wording import DASH, at_level, axis_title, mean_and_span, metric_title, value
 from sxtbench.labels import COLOURS, NAMES
 from sxtbench.metrics.registry import Metric, get_metric
@@ -235,12 +236,17 @@ def violin(places: Sequence[float], middle: float, half: float, ends: tuple[floa
 
 
 def rows_at_reference(result: Result, metric: Metric, label: int | None) -> list[Row]:
-    """Return the rows of a metric and class at the reference level of every axis."""
+    """Return the rows of a metric and class at the reference level of every axis; of several seeds their means."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in result.rows:
+        if (row.metric, row.class_) == (metric.id, label):
+            if all(result.axes[axis].reference == level for axis, level in row.condition.items()):
+                found[row.sample].append(row)
     return [
-        row
-        for row in result.rows
-        if (row.metric, row.class_) == (metric.id, label)
-        and all(result.axes[axis].reference == level for axis, level in row.condition.items())
+        rows[0]
+        if len(rows) == 1
+        else rows[0].model_copy(update={"value": mean_on_scale([row.value for row in rows], metric.scale)})
+        for rows in found.values()
     ]
 
 

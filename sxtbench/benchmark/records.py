@@ -91,15 +91,16 @@ class _Why(Record):
     why: Line | None = None
 
     @model_serializer(mode="wrap")
-    def _leave_out_empty_why(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_what_is_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        if fields.get("why") is None:
-            fields.pop("why", None)
+        for name in ("why", "seed"):
+            if fields.get(name) is None:
+                fields.pop(name, None)
         return fields
 
 
 class Row(_Why):
-    """One value: of one metric, of one class where the metric has classes, on one sample."""
+    """One value: of one metric, of one class where the metric has classes, on one sample, after one training."""
 
     sample: Name
     group: Name
@@ -107,6 +108,7 @@ class Row(_Why):
     metric: Name
     class_: int | None = Field(None, alias="class", ge=0, le=254)
     value: Number
+    seed: int | None = Field(None, ge=0, description="of the training, where the result holds several")
 
     @model_validator(mode="after")
     def _null_has_a_reason(self) -> Self:

@@ -197,6 +197,19 @@ class Result(Record):
             raise ValueError(f"no aggregate of {self.primary} at the reference level: a result needs its headline")
         return self
 
+    @model_validator(mode="after")
+    def _seeds_are_those_of_the_method(self) -> Self:
+        for rows in (self.rows, self.shifted.rows if self.shifted else ()):
+            named = {row.seed for row in rows if row.seed is not None}
+            if named and named != set(self.method.seeds):
+                raise ValueError(f"rows are of training seeds {sorted(named)}, method.seeds are {self.method.seeds}")
+        return self
+
+    @property
+    def n_seeds(self) -> int:
+        """Training seeds that the rows are of: 1 but where several results were combined."""
+        return max(1, len({row.seed for row in self.rows}))
+
     @property
     def headline(self) -> Aggregate:
         """The primary metric at the reference level of every axis."""
@@ -309,8 +322,9 @@ class Result(Record):
         Returns
         -------
         pandas.DataFrame
-            Columns sample, group, condition (text such as `photons=1, tilt_range_deg=100`), one a task's axis with the
-            sample's level on it, metric, class (Int64, NA for metrics without classes), value (NaN where undefined).
+            Columns sample, group, condition (text such as `photons=1, tilt_range_deg=100`), seed (where there are
+            several), one a task's axis with the sample's level on it, metric, class (Int64, NA for metrics without
+            classes), value (NaN where undefined).
 
         Raises
         ------
@@ -324,6 +338,8 @@ class Result(Record):
             "group": [row.group for row in self.rows],
             "condition": [condition_text(row.condition) for row in self.rows],
         }
+        if self.n_seeds > 1:
+            columns["seed"] = [row.seed for row in self.rows]
         values = {
             "metric": [row.metric for row in self.rows],
             "class": pd.array([row.class_ for row in self.rows], dtype="Int64"),

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sxtbench.benchmark.combine import combine
 from sxtbench.benchmark.evaluate import file_name, score, write_previews
-from sxtbench.benchmark.method import load_for
+from sxtbench.benchmark.method import Method, learns, load_for
 from sxtbench.benchmark.result import Result, load_result
+from sxtbench.benchmark.seeds import FEWEST_SEEDS
 from sxtbench.benchmark.task import Task
 from sxtbench.content import content_folder
 from sxtbench.errors import InputError
@@ -56,11 +58,14 @@ def run(
     split: str = "test",
     *,
     seed: int = 0,
+    seeds: int = 1,
     weights: Path | None = None,
     recipe: Path | None = None,
     data_seed: int | None = None,
 ) -> Result:
     """Fit and predict in a process of its own, score here, write the result and its pictures.
+
+    With several seeds the method is fitted once a seed, each in a process of its own, and the result is of all.
 
     Parameters
     ----------
@@ -74,6 +79,8 @@ def run(
         `test` by default.
     seed : int
         Handed to `fit`.
+    seeds : int
+        How many fits, of seeds `seed`, `seed + 1` and so on: one, or at least three.
     weights : Path, optional
         As for `load_for`.
     recipe, data_seed
@@ -84,11 +91,44 @@ def run(
     MethodFailed
         Where the process ends with an error that it has told.
     InputError
-        Where it dies without a word.
+        Where it dies without a word, and for several seeds of a method that is not fitted.
     """
     method = load_for(task, spec, weights)
+    require_seeds(method, task, seeds)
     place = RunFolder(root, task)
-    out = place.predictions(method.name, split)
+    names = [method.name] if seeds == 1 else [f"{method.name}-seed{k}" for k in range(seed, seed + seeds)]
+    outs = [place.predictions(name, split) for name in names]
+    results = []
+    for k, out in enumerate(outs, seed):
+        _predict(spec, task, out, split, name=method.name, seed=k, weights=weights, recipe=recipe, data_seed=data_seed)
+        results.append(score(task, out, split).model_copy(update={"origin": "reproduced"}))  # what answered ran here
+    result = results[0] if seeds == 1 else combine(results)
+    dataset, first = task.dataset(split, targets=True), outs[0]
+    result = write_previews(result, task, dataset, lambda key: np.load(first / f"{key}.npy"), place.previews)
+    result.save(place.result(method.name))
+    return result
+
+
+def require_seeds(method: Method, task: Task, seeds: int) -> None:
+    """Raise `InputError` where so many seeds tell nothing: two of them, or several of a method that is not fitted."""
+    if 1 < seeds < FEWEST_SEEDS or seeds < 1:
+        raise InputError(f"{seeds} seeds: expected 1, or at least {FEWEST_SEEDS} to tell how much seeds matter")
+    if seeds > 1 and not learns(method, task.protocol.answer.kinds[0]):
+        raise InputError(f"{method.name}: is not fitted here, so that every seed gives the same answers")
+
+
+def _predict(
+    spec: str,
+    task: Task,
+    out: Path,
+    split: str,
+    *,
+    name: str,
+    seed: int,
+    weights: Path | None,
+    recipe: Path | None,
+    data_seed: int | None,
+) -> None:
     command = [sys.executable, "-m", "sxtbench", "predict", spec, task.name, "--tier", task.tier, "--split", split]
     command += ["--out", str(out), "--seed", str(seed)]
     command += ["--data", str(task.data)] if task.data else []
@@ -99,12 +139,7 @@ def run(
     if status in (1, 2, 130):
         raise MethodFailed(status)
     if status != 0:
-        raise InputError(f"{method.name}: its process died with status {status} (out of memory?)")
-    result = score(task, out, split).model_copy(update={"origin": "reproduced"})  # what made the answers ran here
-    dataset = task.dataset(split, targets=True)
-    result = write_previews(result, task, dataset, lambda sample_id: np.load(out / f"{sample_id}.npy"), place.previews)
-    result.save(place.result(method.name))
-    return result
+        raise InputError(f"{name}: its process died with status {status} (out of memory?)")
 
 
 def shipped_results(task: Task, split: str = "test") -> list[Result]:

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sxtbench.benchmark.compare import Comparison, compare_all, sentence
-from sxtbench.benchmark.pairs import Pairs
+from sxtbench.benchmark.pairs import Pairs, reference_values
 from sxtbench.benchmark.plots import bar
+from sxtbench.benchmark.ranks import intervals_of_ranks, ranks_text, side_by_side
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Aggregate, Axis, Level
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.statistics import merit
@@ -98,6 +99,7 @@ def tables_of(
             verdicts = _verdicts(members)
             ranks = ranks_of([e.result.headline.mean for e in members])
             ties = ties_of(len(members), verdicts)
+            ranges = _rank_ranges(members, metric)
             tables.append(
                 {
                     "id": track,
@@ -105,15 +107,23 @@ def tables_of(
                     "note": note,
                     "rows": [
                         _row(entry, columns, ends, ranks[i])
-                        | {"next": _against_next(i, verdicts), "ties": _tie(members, ties[i])}
+                        | {"next": _against_next(i, verdicts), "ties": _tie(members, ties[i]), "rank_range": ranges[i]}
                         for i, entry in enumerate(members)
                     ]
                     + [
                         _row(e, columns, ends, None)
-                        | {"next": None, "ties": None, "flags": (*e.result.flags, f"not ranked: {unranked[e.slug]}")}
+                        | {
+                            "next": None,
+                            "ties": None,
+                            "rank_range": None,
+                            "flags": (*e.result.flags, f"not ranked: {unranked[e.slug]}"),
+                        }
                         for e in kept_out
                     ],
-                    "controls": [_row(e, columns, ends, None) | {"next": None, "ties": None} for e in controls],
+                    "controls": [
+                        _row(e, columns, ends, None) | {"next": None, "ties": None, "rank_range": None}
+                        for e in controls
+                    ],
                     "matrix": _matrix(members, verdicts),
                 }
             )
@@ -142,6 +152,15 @@ def _verdicts(members: Sequence[Entry]) -> Mapping[tuple[int, int], Comparison]:
     """Compare every two of the ranked methods of a track, adjusted for all pairs."""
     ranked = [e.result for e in members if not math.isnan(e.result.headline.mean)]  # the undefined stand last
     return compare_all(ranked) if len(ranked) <= _MOST_IN_MATRIX else Pairs(ranked)  # the matrix shows all of few
+
+
+def _rank_ranges(members: Sequence[Entry], metric: Metric) -> list[dict[str, Any]]:
+    """Intervals of the ranks: text, ends and the key that sorts them."""
+    ranges: list[dict[str, Any]] = []
+    for found in intervals_of_ranks(side_by_side([reference_values(e.result) for e in members]), metric):
+        ends, sort = (None, "") if found is None else (list(found), str(found[1]))
+        ranges.append({"text": ranks_text(found), "ends": ends, "sort": sort})
+    return ranges
 
 
 def _against_next(i: int, verdicts: Mapping[tuple[int, int], Comparison]) -> dict[str, str] | None:
@@ -371,7 +390,7 @@ def _row(entry: Entry, columns: Sequence[Column], ends: tuple[float, float] | No
         "training_data": method.training_data,
         "seeds": ", ".join(map(str, method.seeds)),
         "origin": result.origin,
-        "flags": result.flags,
+        "flags": (*result.flags, *([f"{result.n_seeds} training seeds"] if result.n_seeds > 1 else [])),
         "href": f"methods/{entry.slug}.html",
         "raw": f"results/{result.task}/{result.tier}/{entry.path.name}",
         "headline": {"text": value(headline.mean, metric), "sort": _sort(headline.mean)},

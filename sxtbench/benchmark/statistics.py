@@ -7,7 +7,7 @@ averaged: on log scales they are transformed, averaged, and the mean and its int
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sxtbench.errors import InputError
 from sxtbench.metrics.registry import Centre, Metric, Scale
 
-IntervalMethod = Literal["t", "bca", "order", "degenerate", "undefined"]
+IntervalMethod = Literal["t", "bca", "seeds", "order", "degenerate", "undefined"]
 
 BCA_FROM = 30
 """Groups from which the interval is a bootstrap's (BCa); below it is Student's."""
@@ -35,9 +35,10 @@ class Interval:
         NaN where no group has a value.
     n_groups : int
         Groups with a value.
-    method : {"t", "bca", "order", "degenerate", "undefined"}
-        `order`: two order statistics about a median. `degenerate`: one group, or groups that are all equal; low and
-        high are the mean and say nothing of the spread. `undefined`: no group has a value.
+    method : {"t", "bca", "seeds", "order", "degenerate", "undefined"}
+        `seeds`: of specimens and training seeds. `order`: two order statistics about a median. `degenerate`: one group,
+        or groups that are all equal; low and high are the mean and say nothing of the spread. `undefined`: no group has
+        a value.
     """
 
     mean: float
@@ -101,13 +102,22 @@ def group_interval(
     mean = float(np.median(scaled)) if centre == "median" else math.fsum(scaled) / scaled.size
     found = _about_median if centre == "median" else _interval_on_scale
     low, high, method = found(scaled, mean, confidence)
+    of_scaled = Interval(mean=mean, low=low, high=high, n_groups=int(scaled.size), method=method)
+    return in_unit(of_scaled, scale=scale, bounds=bounds)
+
+
+def in_unit(interval: Interval, *, scale: Scale, bounds: tuple[float, float]) -> Interval:
+    """Transform an interval on a metric's scale to the metric's unit, its ends clipped to the bounds.
+
+    >>> in_unit(Interval(mean=1, low=0, high=2, n_groups=9, method="t"), scale="log10", bounds=(0, 50)).high
+    50
+    """
     least, greatest = bounds
-    return Interval(
-        mean=from_scale(mean, scale),
-        low=min(max(from_scale(low, scale), least), greatest),
-        high=min(max(from_scale(high, scale), least), greatest),
-        n_groups=int(scaled.size),
-        method=method,
+    return replace(
+        interval,
+        mean=from_scale(interval.mean, scale),
+        low=min(max(from_scale(interval.low, scale), least), greatest),
+        high=min(max(from_scale(interval.high, scale), least), greatest),
     )
 
 
@@ -300,19 +310,45 @@ def _quantile_of_t(freedom: int, probability: float) -> float:
 
 
 def _bca(values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    import warnings
+    """BCa of a mean with the resamples of `scipy.stats.bootstrap`, to rounding; tens of times faster for many."""
+    from scipy.special import ndtr, ndtri
 
-    from scipy.stats import DegenerateDataWarning, bootstrap
+    n, mean = values.size, values.mean()
+    centred = values - mean
+    resampled = resample_counts(n) @ centred / n
+    tied = np.abs(resampled) <= 1e-12 * np.abs(centred).max()
+    exact = values[_resamples(n)[tied]].mean(axis=1)  # as scipy has it, for which rounding parts what is tied
+    below = (resampled[~tied] < 0).sum() + ((exact < mean).sum() + (exact <= mean).sum()) / 2
+    bias = ndtri(below / RESAMPLES)
+    acceleration = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
+    z = bias + ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
+    at = ndtr(bias + z / (1 - acceleration * z))
+    if not np.isfinite(at).all():
+        return math.nan, math.nan
+    low, high = np.percentile(resampled, 100 * at)
+    return float(mean + low), float(mean + high)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # not finite then, and Student's takes over
-        interval = bootstrap(
-            (values,),
-            np.mean,
-            confidence_level=confidence,
-            n_resamples=RESAMPLES,
-            method="BCa",
-            vectorized=True,
-            random_state=np.random.default_rng(_SEED),
-        ).confidence_interval
-    return float(interval.low), float(interval.high)
+
+@lru_cache(maxsize=4)
+def resample_counts(n_groups: int) -> NDArray[np.float64]:
+    """Return how often each group is in each resample: the same resamples whatever is averaged over them.
+
+    Parameters
+    ----------
+    n_groups : int
+        Groups in the sample.
+
+    Returns
+    -------
+    ndarray, shape (RESAMPLES, n_groups), float64
+        Rows add up to the number of groups; read-only.
+    """
+    drawn = _resamples(n_groups) + n_groups * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(drawn.reshape(-1), minlength=RESAMPLES * n_groups).astype(np.float64)
+    counts.setflags(write=False)
+    return counts.reshape(RESAMPLES, n_groups)
+
+
+@lru_cache(maxsize=4)
+def _resamples(n_groups: int) -> NDArray[np.int64]:
+    return np.random.default_rng(_SEED).integers(0, n_groups, (RESAMPLES, n_groups))

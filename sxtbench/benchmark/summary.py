@@ -16,7 +16,8 @@ def summary(result: "Result") -> str:
     groups = result.headline.n_groups
     head = (
         f"{result.method.name} on {result.task}@{result.version}, {result.tier}, {result.split}: "
-        f"{groups} specimen{'' if groups == 1 else 's'}, track {result.method.track}"
+        f"{groups} specimen{'' if groups == 1 else 's'}, "
+        f"{f'{result.n_seeds} training seeds, ' if result.n_seeds > 1 else ''}track {result.method.track}"
     )
     lines = [("metric", "mean", "95 % interval")]
     repeating = headline_by_class(result)

@@ -60,5 +60,5 @@ def _check_met(rows: tuple[Row, ...], old: tuple[Row, ...], who: str) -> None:
             )
 
 
-def _key(row: Row) -> tuple[str, str, str, int | None]:
-    return row.sample, condition_text(row.condition), row.metric, row.class_
+def _key(row: Row) -> tuple[str, str, str, int | None, int | None]:
+    return row.sample, condition_text(row.condition), row.metric, row.class_, row.seed

@@ -82,6 +82,10 @@ def run(
     out: RunFolderOption = Path("sxtbench-run"),
     data: Data = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=1, help="Fit so often, each with the next seed; the interval covers seeds too."),
+    ] = 1,
     weights: Weights = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
@@ -93,7 +97,7 @@ def run(
     """
     from sxtbench.benchmark.board import build_board
     from sxtbench.benchmark.method import learns, load_for
-    from sxtbench.benchmark.run import RunFolder, shipped_results
+    from sxtbench.benchmark.run import RunFolder, require_seeds, shipped_results
     from sxtbench.benchmark.run import run as run_method
     from sxtbench.benchmark.statistics import merit
     from sxtbench.benchmark.task import get_task
@@ -103,10 +107,13 @@ def run(
 
     chosen = get_task(task, tier, seed=data_seed, recipe=recipe).at(data)
     loaded = load_for(chosen, method, weights)
+    require_seeds(loaded, chosen, seeds)
     require_writable(out)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
     ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], workers)
-    result = run_method(method, chosen, out, split, seed=seed, weights=weights, recipe=recipe, data_seed=data_seed)
+    result = run_method(
+        method, chosen, out, split, seed=seed, seeds=seeds, weights=weights, recipe=recipe, data_seed=data_seed
+    )
     typer.echo(result.summary())
     others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
     if others:

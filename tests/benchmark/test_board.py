@@ -307,14 +307,14 @@ def test_a_page_of_volumes_is_made_from_the_task_and_the_registry(volumes):
     assert not page.misnested
     assert [row[1] for row in page.rows if row and row[0]] == ["tv", "cgne", "sirt", "fbp-affine", "fbp"]
     keys = list(dict.fromkeys(a["data-key"] for t, a in page.tags if t == "th" and "data-key" in a))
-    assert keys[:6] == ["rank", "method", "headline", "next", "mean-tilt-range-deg", "mean-photons"]
+    assert keys[:7] == ["rank", "method", "headline", "ranks", "next", "mean-tilt-range-deg", "mean-photons"]
     reported = load_task_file(content_folder("tasks") / VOLUME_TASK / "task.yaml").report.columns
     held = {"rmse@1": [""], "lac_bias@1": ["-1", "-2", "-3"], "lac_slope@1": [""], "fsc_mean_in@1": [""]}
     held |= {"fsc_mean_out@1": [""], "fsc_resolution_in@1": [""], "data_consistency@1": [""]}
     levels = ["at-tilt-range-140", "at-tilt-range-120", "at-tilt-range-80", "at-photons-0-25"]
     assert keys[-7:] == [*levels, "time", "memory", "parameters"]
-    assert keys[6:-7] == [name.partition("@")[0] + end for name in reported for end in held.get(name, [])]
-    assert len(keys[6:-7]) == 9
+    assert keys[7:-7] == [name.partition("@")[0] + end for name in reported for end in held.get(name, [])]
+    assert len(keys[7:-7]) == 9
     assert "PSNR, dB" in html
     assert "differences up to 0.2 dB do not matter" in html
     assert "LAC in grey, 0 to 0.8 µm⁻¹" in html
@@ -350,7 +350,7 @@ def test_a_signed_column_sorts_by_its_distance_from_the_best(volumes, tmp_path):
     stored = json.loads((volumes / "results" / VOLUME_TASK / "tiny" / "tv.json").read_text())
     [slope] = [a["mean"] for a in stored["aggregates"] if a["metric"] == "lac_slope@1" and not a["level"]]
     [row] = [row for row in page.rows if row[1:2] == ["tv"]]
-    assert float(row[10]) == pytest.approx(abs(slope - 1), rel=1e-6)
+    assert float(row[11]) == pytest.approx(abs(slope - 1), rel=1e-6)
 
 
 def test_verdicts_stand_beside_the_ranks(volumes):

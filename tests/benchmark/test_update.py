@@ -8,7 +8,7 @@ from sxtbench.benchmark.aggregate import aggregate, check_aggregates
 from sxtbench.benchmark.evaluate import predict, score
 from sxtbench.benchmark.method import load_method
 from sxtbench.benchmark.result import Result, load_result
-from sxtbench.benchmark.standings import _NOT_SCORED, _cell, _column
+from sxtbench.benchmark.standings import _NOT_SCORED, _cells, _column
 from sxtbench.benchmark.task import Task
 from sxtbench.benchmark.update import with_columns_of
 from sxtbench.cli import main
@@ -78,5 +78,5 @@ def test_a_result_of_other_predictions_is_refused(scored: Result) -> None:
 
 def test_a_column_that_a_result_lacks_is_shown_as_missing_with_the_reason(scored: Result) -> None:
     column = _column(METRICS["nsd_1@1"], None)
-    assert _cell(scored, column)["text"] == "1.000"
-    assert _cell(older(scored), column) == {"text": "–", "sort": "", "title": _NOT_SCORED}
+    assert _cells(scored, [column])[0]["text"] == "1.000"
+    assert _cells(older(scored), [column]) == [{"text": "–", "sort": "", "title": _NOT_SCORED, "numbers": None}]
