@@ -3,12 +3,12 @@
 from functools import cache
 from pathlib import Path
 
-FOLDERS = ("tasks", "baselines", "leaderboard", "data_cards")
+FOLDERS = ("tasks", "baselines", "leaderboard", "data_cards", "external")
 
 
 @cache
 def content_folder(name: str) -> Path:
-    """Return the folder `tasks`, `baselines`, `leaderboard` or `data_cards`.
+    """Return the folder `tasks`, `baselines`, `leaderboard`, `data_cards` or `external`.
 
     >>> (content_folder("tasks") / "limited-angle-segmentation" / "task.yaml").is_file()
     True

@@ -58,7 +58,7 @@ def test_dependencies_point_one_way_and_a_violation_is_seen(tmp_path: Path) -> N
 
 def tracked_content() -> set[str]:
     listed = subprocess.run(
-        ["git", "ls-files", "tasks", "baselines", "leaderboard", "data_cards"],
+        ["git", "ls-files", "tasks", "baselines", "leaderboard", "data_cards", "external"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return set(listed.stdout.split())
@@ -97,3 +97,7 @@ def test_the_wheel_holds_all_content_and_works_from_any_folder(tmp_path: Path) -
     assert (elsewhere / "board" / "index.html").is_file()
     made = sxtbench("generate", "limited-angle-segmentation", "--splits", "test", "--count", "1", "--out", "data")
     assert "fingerprint" in made
+    assert "licence" in sxtbench("external", "list")
+    notebook = [python, ROOT / "tests" / "notebook_runner.py", ROOT / "notebooks" / "quickstart.ipynb"]
+    shown = subprocess.run(notebook, cwd=elsewhere, env=environment, check=True, capture_output=True, text=True).stdout
+    assert "inconclusive" in shown

@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 
 import sxtbench
-from sxtbench.cli import bench, board, compare, data, demo, methods, own_data, quantify, show, study, submit, train
+from sxtbench.cli import (
+    assess,
+    bench,
+    board,
+    compare,
+    data,
+    demo,
+    external,
+    methods,
+    own_data,
+    quantify,
+    scaffold,
+    show,
+    study,
+    submit,
+    train,
+)
 from sxtbench.errors import CheckError, InputError
 
 app = typer.Typer(
@@ -42,12 +58,15 @@ methods.register(app)
 compare.register(app)
 data.register(app)
 own_data.register(app)
+assess.register(app)
 show.register(app)
 quantify.register(app)
 bench.register(app)
 study.register(app)
 train.register(app)
 submit.register(app)
+scaffold.register(app)
+external.register(app)
 board.register(app)
 
 

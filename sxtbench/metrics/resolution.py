@@ -16,6 +16,7 @@ from sxtbench.metrics.shells import ShellSums, independent_share, shell_sums, so
 
 BITS = {"half-bit": 0.5, "1-bit": 1.0}  # of information in a sample of the sum of two half sets
 _REFERENCE_SHELLS = slice(2, 5)  # H0 of the transfer
+_MIDDLE = 3  # of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +112,14 @@ class TransferCurve:
         return result
 
     def resolution_nm(self, threshold: float = 1 / 2) -> float | None:
-        """Return the period at which `normalised` first falls below the threshold (1/2: MTF50); None if it does not."""
-        crossing = first_crossing(self.frequency, self.normalised(), np.full(self.frequency.shape, float(threshold)))
+        """Return the period at which `normalised` first falls below the threshold (1/2: MTF50); None if it does not.
+
+        The search begins at the middle of the shells of H0, where the curve is 1: what a limited range of angles takes
+        from the two lowest shells, the widest slopes of a field, is no lack of sharpness.
+        """
+        curve = self.normalised()
+        curve[: _MIDDLE if len(curve) > _MIDDLE else 0] = np.nan
+        crossing = first_crossing(self.frequency, curve, np.full(self.frequency.shape, float(threshold)))
         return None if crossing is None else 1 / crossing
 
 

@@ -131,6 +131,15 @@ def test_smoothing_and_reference_of_the_transfer() -> None:
     assert curve.resolution_nm() == pytest.approx(1 / 5)  # interpolated: exactly 1/2 at 5, below after it
 
 
+def test_weak_lowest_shells_are_no_lack_of_sharpness() -> None:
+    frequency = np.arange(12.0)
+    transfer = np.array([np.nan, -1.5, 0.4, 1.0, 1.0, 1.0, 1.0, 1.0, 0.4, 0.2, 0.0, 0.0])
+    curve = TransferCurve(frequency, transfer)
+    assert curve.normalised()[1] < 0
+    assert curve.normalised()[3] == pytest.approx(1)
+    assert 1 / 9 < curve.resolution_nm() < 1 / 7
+
+
 def test_wedge_limited_volumes() -> None:
     truth = noise((33, 33, 33), 1)
     _, ky, kx = np.meshgrid(*[np.fft.fftfreq(33, 1 / 33)] * 3, indexing="ij")
