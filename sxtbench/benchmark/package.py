@@ -122,9 +122,12 @@ def tier_table(statement: dict[str, Any]) -> str:
     lines = ["| tier | train, validation, test | download, without slices |", "|---|---|---|"]
     for tier in load_task_file(content_folder("tasks") / statement["task"] / "task.yaml").protocol.tiers:
         sizes = get_task(statement["task"], tier).dataset_spec.sizes
-        said = known[f"{statement['task']}-{tier}"]
-        text = (
-            in_bytes(said["bytes"]) if said["measured"] else f"about {in_bytes(said['bytes'])}, by its number of voxels"
-        )
+        text = _size_text(known.get(f"{statement['task']}-{tier}"))
         lines.append(f"| {tier} | {', '.join(str(count) for count in sizes.values())} | {text} |")
     return "\n".join(lines)
+
+
+def _size_text(said: dict[str, Any] | None) -> str:
+    if said is None:
+        return "not measured yet"
+    return in_bytes(said["bytes"]) if said["measured"] else f"about {in_bytes(said['bytes'])}, by its number of voxels"

@@ -69,6 +69,7 @@ def fails(capsys: pytest.CaptureFixture[str], said: str, *words: object, status:
         (("generate", TASK, "--splits", "tets"), "unknown split 'tets'"),
         (("generate", TASK, "--recipe", "none.yaml"), "none.yaml: no such file"),
         (("verify", "nowhere"), "no dataset there"),
+        (("package", "nowhere"), "no dataset there"),
         (("info", "nowhere"), "no dataset folder and no result.json"),
         (("score", "nowhere", TASK, "--tier", "huge"), "unknown tier 'huge'"),
         (("show", "something", "--out", "x.png"), "expected TASK/TIER/SAMPLE-ID"),

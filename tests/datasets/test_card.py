@@ -92,9 +92,14 @@ def test_the_shifted_domain_has_the_scores_on_it() -> None:
     assert tier_table(statement) == ""
 
 
-def test_sizes_are_known_for_every_tier() -> None:
+def test_sizes_are_stated_for_every_tier_of_what_is_measured() -> None:
     known = json.loads((content_folder("data_cards") / "sizes.json").read_text())
-    assert sorted(known) == sorted(f"{task}-{tier}" for task in OWNERS for tier in ("tiny", "small", "full"))
+    assert {name.rpartition("-")[0] for name in known} <= set(OWNERS)
+    table = tier_table(stated("low-dose"))
+    assert re.findall(r"^\| (\w+) \| (\d+), ", table, re.MULTILINE) == [("tiny", "4"), ("small", "64"), ("full", "32")]
+    assert table.count("by its number of voxels") == 1
+    assert tier_table(stated("low-dose") | {"task": "organelle-segmentation"}) != table
+    assert "not measured yet" not in table
 
 
 def test_slices_hold_what_the_tasks_ask_for() -> None:
