@@ -12,7 +12,6 @@ _THINGS = {"labels": "labels", "shifts": "alignment"}
 
 def pictures_of(entries: Iterable[Entry]) -> list[Preview]:
     """Return every picture that the results name, once."""
-    """Return every picture that the results name, once."""
     named = {preview.file: preview for entry in entries for preview in entry.result.previews}
     return [named[file] for file in sorted(named)]
 
@@ -65,7 +64,6 @@ def _tile(entry: Entry, preview: Preview, name: str, answer: str) -> dict[str, A
 
 
 def legend_of(entries: Iterable[Entry]) -> list[dict[str, str]]:
-    """Return the classes that were scored, with their colours."""
     """Return the classes that were scored, with their colours."""
     classes = sorted({a.class_ for e in entries for a in e.result.aggregates if a.class_ is not None})
     return [{"name": NAMES.get(c, str(c)), "colour": COLOURS.get(c, "#777777")} for c in classes]
