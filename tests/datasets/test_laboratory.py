@@ -1,5 +1,6 @@
 """The laboratory's dataset: two families, two kinds of light, and the low-passes that contrast is measured by."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,22 +74,30 @@ def test_the_plain_reconstruction_is_the_start_of_its_family(samples: list[Sampl
         assert scores["outside_family@1"] == 0
 
 
-def assert_gaussians_score_one(sample: Sample, within: float) -> None:
+def gains_of_gaussians(sample: Sample) -> list[float]:
     series = sample.tilt_series
     plain = fbp(series.projections, series.geometry, volume_shape=sample.shape)
     family = family_of_arrays(sample.targets, str(sample.condition["illumination"]))
     assert (np.diff(family.resolution_nm) >= 0).all()
     assert family.resolution_nm[-1] > 2 * family.resolution_nm[0]
     assert family.interfaces[-1] == CELL
-    for sigma in np.linspace(0.2, 0.9, 4) * family.sigma_px[-1]:
-        gain = score_contrast_sample(sample, gaussian_low_pass(plain, float(sigma)))[0]
-        assert gain[0] == "cnr_gain_matched@1"
-        assert gain[2] == pytest.approx(1, abs=within), sigma
+    scores = [
+        score_contrast_sample(sample, gaussian_low_pass(plain, float(sigma)))[0]
+        for sigma in np.linspace(0.2, 0.9, 4) * family.sigma_px[-1]
+    ]
+    assert {name for name, _, _ in scores} == {"cnr_gain_matched@1"}
+    return [gain for _, _, gain in scores]
+
+
+def assert_gaussians_score_one(samples: Sequence[Sample]) -> None:
+    """A score is a mean over specimens; a single one may lie between two Gaussians of its family."""
+    gains = np.log2([gains_of_gaussians(sample) for sample in samples])
+    np.testing.assert_allclose(2**gains, 1, atol=0.05)
+    np.testing.assert_allclose(2 ** gains.mean(axis=0), 1, atol=0.03)
 
 
 def test_any_gaussian_scores_one(samples: list[Sample]) -> None:
-    for sample in samples:
-        assert_gaussians_score_one(sample, 0.03)
+    assert_gaussians_score_one(samples)
 
 
 @pytest.mark.slow
@@ -99,8 +108,8 @@ def test_any_gaussian_scores_one_on_each_tier(tmp_path: Path, tier: str) -> None
 
     spec = replace(task.dataset_spec, sizes={"test": 2}, suffix="+two")
     build(spec, tmp_path / "data", splits=["test"])
-    for sample in replace(task, dataset_spec=spec, data=tmp_path / "data").dataset("test", targets=True):
-        assert_gaussians_score_one(sample, 0.03)
+    two = replace(task, dataset_spec=spec, data=tmp_path / "data")
+    assert_gaussians_score_one(list(two.dataset("test", targets=True)))
 
 
 def test_a_build_is_verified_and_regenerated(task: Task) -> None:
