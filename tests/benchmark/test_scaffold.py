@@ -25,14 +25,15 @@ def checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tasks and cards be found in a folder that holds only new ones."""
     kept = content_folder("data_cards")
     (folder / "data_cards").mkdir(exist_ok=True)
-    for name in ("LICENSE-DATA", "CHANGELOG.md"):
+    for name in ("LICENSE-DATA", "CHANGELOG.md", "template.md.j2", "sizes.json"):
         (folder / "data_cards" / name).write_bytes((kept / name).read_bytes())
 
     def found(name: str) -> Path:
         return folder / name if name in ("tasks", "data_cards") else content_folder(name)
 
     monkeypatch.setattr(tasks, "content_folder", found)
-    monkeypatch.setattr("sxtbench.datasets.build.content_folder", found)
+    for module in ("build", "card"):
+        monkeypatch.setattr(f"sxtbench.datasets.{module}.content_folder", found)
 
 
 def test_a_new_method_is_scored_as_it_is(mini: Task, tmp_path: Path) -> None:
