@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.benchmark.compare import FEWEST_GROUPS
+from sxtbench.benchmark.ranks import resampled_ranks
+from sxtbench.metrics.registry import Metric
 
-RESAMPLES = 2000
-_SEED = 20240117
 _FEWEST_TASKS = 2
 
 
@@ -24,45 +24,16 @@ class Ranking:
         The methods.
     ranks : tuple of int
         From 1; equal means share one.
-    merits : ndarray, shape (methods, groups), float64
-        Of each method on each specimen, on the metric's scale, the greater the better; NaN where undefined.
+    values : tuple of ndarray, shape (n_seeds, n_groups), float64
+        Of each method, as `sxtbench.benchmark.ranks.side_by_side` returns them.
+    metric : Metric
+        The primary.
     """
 
     slugs: tuple[str, ...]
     ranks: tuple[int, ...]
-    merits: NDArray[np.float64]
-
-
-def resampled_ranks(merits: NDArray[np.float64], resamples: int = RESAMPLES) -> NDArray[np.int64]:
-    """Rank the methods in bootstrap resamples of the specimens, the same resample for all methods.
-
-    Parameters
-    ----------
-    merits : ndarray, shape (methods, groups), float64
-        The greater the better; NaN is left out of a method's mean.
-    resamples : int
-        How many.
-
-    Returns
-    -------
-    ndarray, shape (resamples, methods), int64
-        From 1; equal means share the lower rank. Seeded: equal merits give equal ranks.
-
-    Examples
-    --------
-    >>> sure = np.array([[0.9, 0.8, 0.7], [0.5, 0.6, 0.4]])
-    >>> resampled_ranks(sure, 100).max(axis=0).tolist()
-    [1, 2]
-    """
-    from scipy.stats import rankdata
-
-    groups = merits.shape[1]
-    counts = np.random.default_rng(_SEED).multinomial(groups, np.full(groups, 1 / groups), resamples).astype(float)
-    defined = ~np.isnan(merits)
-    with np.errstate(invalid="ignore"):
-        means = (counts @ np.where(defined, merits, 0.0).T) / (counts @ defined.T.astype(float))
-    means = np.where(np.isnan(means), -np.inf, np.round(means, 12))
-    return np.asarray(rankdata(-means, method="min", axis=1), np.int64)
+    values: tuple[NDArray[np.float64], ...]
+    metric: Metric
 
 
 def overview_of(rankings: Mapping[str, Ranking]) -> list[dict[str, Any]]:
@@ -82,16 +53,16 @@ def overview_of(rankings: Mapping[str, Ranking]) -> list[dict[str, Any]]:
         eight, as no verdict is given there either.
     """
     tasks = {task: ranking for task, ranking in rankings.items() if len(ranking.slugs) > 1}
-    drawn = {task: resampled_ranks(ranking.merits) for task, ranking in tasks.items()}
+    drawn = {task: resampled_ranks(ranking.values, ranking.metric) for task, ranking in tasks.items()}
     rows = []
     for slug in sorted({slug for ranking in tasks.values() for slug in ranking.slugs}):
         at = {task: ranking.slugs.index(slug) for task, ranking in tasks.items() if slug in ranking.slugs}
         if len(at) < _FEWEST_TASKS:
             continue
         ranks = np.array([tasks[task].ranks[i] for task, i in at.items()], float)
-        resampled = np.stack([drawn[task][:, i] for task, i in at.items()]).astype(float)
+        resampled = np.stack([drawn[task][i] for task, i in at.items()]).astype(float)
         others = np.array([len(tasks[task].slugs) - 1 for task in at], float)
-        few = any(tasks[task].merits.shape[1] < FEWEST_GROUPS for task in at)
+        few = any(tasks[task].values[0].shape[1] < FEWEST_GROUPS for task in at)
         rows.append(
             {
                 "slug": slug,

@@ -16,9 +16,10 @@ from sxtbench.benchmark.costs import cost_planes
 from sxtbench.benchmark.gallery import galleries_of, legend_of, pictures_of
 from sxtbench.benchmark.gate import gated
 from sxtbench.benchmark.overview import Ranking
-from sxtbench.benchmark.pairs import reference_values, scaled
+from sxtbench.benchmark.pairs import reference_values
 from sxtbench.benchmark.plane import contrast_plane
 from sxtbench.benchmark.plots import curve, curve_extent, strips
+from sxtbench.benchmark.ranks import side_by_side
 from sxtbench.benchmark.records import Axis
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.standings import TRACKS, Entry, columns_of, ends_of, order_of, ranks_of, tables_of
@@ -131,12 +132,11 @@ def _rankings(methods: Sequence[Entry], unranked: Mapping[str, str]) -> dict[str
         ranked = [e for e in methods if e.result.method.track == track and e.slug not in unranked]
         ranked = [e for e in ranked if not math.isnan(e.result.headline.mean)]
         if ranked:
-            metric = get_metric(ranked[0].result.primary)
-            values = scaled([reference_values(e.result) for e in ranked], metric)
             found[track] = Ranking(
                 slugs=tuple(e.slug for e in ranked),
                 ranks=tuple(rank or 0 for rank in ranks_of([e.result.headline.mean for e in ranked])),
-                merits=values if metric.direction == "higher" else -values,
+                values=tuple(side_by_side([reference_values(e.result) for e in ranked])),
+                metric=get_metric(ranked[0].result.primary),
             )
     return found
 

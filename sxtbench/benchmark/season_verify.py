@@ -127,7 +127,10 @@ def _regenerated(season: Season, opened: Reveal, workers: int, report: Report) -
         place = Path(name) / DATA
         spec = with_private(season.task, season.stated.specimens, place).private_spec
         assert spec is not None
-        made: Report = lambda group: report(f"{group} made anew")  # noqa: E731
+
+        def made(group: str) -> None:
+            report(f"{group} made anew")
+
         build(spec, place, splits=[PRIVATE], workers=workers, seed=int(opened.seed, 16), progress=made)
         for index in range(season.stated.specimens):
             group = group_id(PRIVATE, index)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from sxtbench.benchmark.compare import Comparison, compare_all, sentence
+from sxtbench.benchmark.compare import Comparison, sentence
 from sxtbench.benchmark.pairs import Pairs, reference_values
 from sxtbench.benchmark.plots import bar
 from sxtbench.benchmark.ranks import intervals_of_ranks, ranks_text, side_by_side
@@ -151,7 +151,7 @@ def ranks_of(means: Sequence[float]) -> list[int | None]:
 def _verdicts(members: Sequence[Entry]) -> Mapping[tuple[int, int], Comparison]:
     """Compare every two of the ranked methods of a track, adjusted for all pairs."""
     ranked = [e.result for e in members if not math.isnan(e.result.headline.mean)]  # the undefined stand last
-    return compare_all(ranked) if len(ranked) <= _MOST_IN_MATRIX else Pairs(ranked)  # the matrix shows all of few
+    return Pairs(ranked)
 
 
 def _rank_ranges(members: Sequence[Entry], metric: Metric) -> list[dict[str, Any]]:

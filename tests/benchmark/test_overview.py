@@ -1,31 +1,16 @@
 import numpy as np
 import pytest
 
-from sxtbench.benchmark.overview import Ranking, overview_of, resampled_ranks
+from sxtbench.benchmark.overview import Ranking, overview_of
+from sxtbench.metrics import get_metric
 
 
 def ranking(means, groups=12, spread=0.01, names="abc"):
     rng = np.random.default_rng(1)
-    merits = np.array(means)[:, None] + rng.normal(0, spread, (len(means), groups))
-    order = np.argsort(-merits.mean(axis=1))
-    slugs = tuple(names[i] for i in order)
-    return Ranking(slugs=slugs, ranks=tuple(range(1, len(means) + 1)), merits=merits[order])
-
-
-def test_ranks_are_sure_where_methods_are_far_apart_and_not_where_they_are_near():
-    far = resampled_ranks(ranking([0.9, 0.5, 0.1]).merits)
-    assert (far == [1, 2, 3]).all()
-    near = resampled_ranks(ranking([0.5, 0.5, 0.1], spread=0.1).merits)
-    assert set(near[:, 0]) == {1, 2}
-    assert (near[:, 2] == 3).all()
-
-
-def test_equal_methods_share_a_rank_and_undefined_values_are_left_out():
-    merits = np.array([[0.5, 0.6, 0.7], [0.5, 0.6, 0.7], [np.nan, np.nan, np.nan], [np.nan, 0.1, 0.2]])
-    drawn = resampled_ranks(merits, 50)
-    assert (drawn[:, 0] == drawn[:, 1]).all()
-    assert (drawn[:, :2] == 1).all()
-    assert (drawn[:, 2] >= 3).all()
+    values = np.array(means)[:, None, None] + rng.normal(0, spread, (len(means), 1, groups))
+    order = np.argsort(-values.mean(axis=(1, 2)))
+    slugs, ranks = tuple(names[i] for i in order), tuple(range(1, len(means) + 1))
+    return Ranking(slugs=slugs, ranks=ranks, values=tuple(values[order]), metric=get_metric("miou@1"))
 
 
 def test_the_mean_is_over_the_tasks_of_a_method():
