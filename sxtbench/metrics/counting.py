@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.labels import DROPLET, UNLABELLED
-from sxtbench.metrics.instances import OTHER_RULE, RULES, checked_labels, edges_um, split
+from sxtbench.metrics.instances import OTHER_RULE, RULES, box_of, checked_labels, edges_um, split
 from sxtbench.metrics.surfaces import surface_distances
 
 __all__ = ["COUNTED", "QUANTITIES", "SIZES_UM", "Matching", "match_objects", "score_quantities"]
@@ -100,10 +100,12 @@ def match_objects(
     answer, reference = checked_labels(pred), checked_labels(truth)
     scored = reference != UNLABELLED if mask is None else (reference != UNLABELLED) & np.asarray(mask)
     edges, rule = edges_um(voxel_size_nm), RULES.get(label, OTHER_RULE)
+    masks = [(labels == label) & scored for labels in (answer, reference)]
+    inside = box_of(masks[0] | masks[1]) or (slice(0),) * 3
     numbers, sizes = [], []
-    for labels in (answer, reference):
-        parts = split((labels == label) & scored, edges, rule)
-        number = np.zeros(labels.shape, np.int32)
+    for own in masks:
+        parts = split(own[inside], edges, rule)
+        number = np.zeros(own[inside].shape, np.int32)
         for i, (box, part) in enumerate(parts, start=1):
             number[box][part] = i
         numbers.append(number)

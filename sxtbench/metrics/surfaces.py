@@ -113,15 +113,20 @@ def surface_distances(
     if box is None:
         return SurfaceDistances(np.empty(0), np.empty(0), diagonal)
     wide = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-    points = [np.argwhere(boundary(part[wide], within=scored[wide])) * edges for part in (mine, right)]
-    return SurfaceDistances(_nearest(points[0], points[1]), _nearest(points[1], points[0]), diagonal)
+    surfaces = [boundary(part[wide], within=scored[wide]) for part in (mine, right)]
+    return SurfaceDistances(
+        _nearest(surfaces[0], surfaces[1], edges), _nearest(surfaces[1], surfaces[0], edges), diagonal
+    )
 
 
-def _nearest(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distance of each point to the nearest of the others."""
+def _nearest(surface: NDArray[np.bool_], other: NDArray[np.bool_], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance of each voxel of a surface to the nearest of the other; 0 of those that both have."""
     from scipy.spatial import KDTree
 
+    points, others = np.argwhere(surface), np.argwhere(other) * edges
     if not len(others):
         return np.full(len(points), np.inf)
+    distance, apart = np.zeros(len(points)), ~other[surface]
     tree = KDTree(others, balanced_tree=False, compact_nodes=False)
-    return np.asarray(tree.query(points)[0], np.float64).reshape(len(points))
+    distance[apart] = tree.query(points[apart] * edges, workers=-1)[0]
+    return distance

@@ -17,6 +17,14 @@ SOLVERS = {"cgne": (cgne, {}), "sirt": (sirt, {}), "sart": (sart, {}), "tv": (tv
 each_solver = pytest.mark.parametrize("name", SOLVERS)
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c():
+    """Ctrl-C as in a terminal: a run that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @each_solver
 def test_the_callback_sees_every_iterate_and_may_stop(name):
     solver, kwargs = SOLVERS[name]
