@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.learning import answer_of, load_network
+from sxtbench.learning import answer_of, count_parameters, load_network
 
 
 class SlabNetwork:
@@ -40,6 +40,11 @@ class SlabNetwork:
         self.name, self.weights = name, weights
         self.options = {"batch": batch, "flips": flips, "postprocess": postprocess}
         self.loaded: dict[str, Any] = {}
+
+    @property
+    def trained_parameters(self) -> int | None:
+        """Numbers that training found, of the tier that was answered last; None before."""
+        return count_parameters([*self.loaded.values()][-1][0]) if self.loaded else None
 
     def predict(self, sample: Any) -> NDArray[Any]:
         """Return labels, uint8, or LAC in 1/um, float32, shape (z, y, x)."""

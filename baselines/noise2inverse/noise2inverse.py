@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, minimise, predict_volume, save_weights
+from sxtbench.learning import build_network, count_parameters, load_network, minimise, predict_volume, save_weights
 from sxtbench.reconstruction import fbp
 
 _UNIT = 0.3  # 1/um, as in sxtbench.learning.inputs
@@ -92,6 +92,11 @@ class Noise2Inverse:
             return (error * torch.tensor(weights, dtype=torch.float32)).mean()
 
         minimise(network, loss, steps=self.steps, learning_rate=self.learning_rate)
+
+    @property
+    def trained_parameters(self) -> int | None:
+        """Numbers that training finds; None before it."""
+        return None if self.network is None else count_parameters(self.network)
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return the LAC, shape (z, y, x), 1/um."""

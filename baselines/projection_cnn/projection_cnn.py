@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, minimise, save_weights
+from sxtbench.learning import build_network, count_parameters, load_network, minimise, save_weights
 
 _SMOOTHING_PX = 1.5
 _UNIT = 0.3  # absorbance: about the contrast of a cell
@@ -64,6 +64,11 @@ class ProjectionCnn:
             return (seen[:, 0] + network(seen[:, :, None])[:, 0] - wanted).square().mean()
 
         minimise(network, loss, steps=self.steps, learning_rate=self.learning_rate)
+
+    @property
+    def trained_parameters(self) -> int | None:
+        """Numbers that training finds; None before it."""
+        return None if self.network is None else count_parameters(self.network)
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return absorbance, shape (n_angles, z, u), float32."""

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from sxtbench.acquisition.counts import absorbance
 from sxtbench.errors import InputError
-from sxtbench.learning import build_network, load_network, minimise, predict_volume, save_weights
+from sxtbench.learning import build_network, count_parameters, load_network, minimise, predict_volume, save_weights
 from sxtbench.reconstruction import fbp
 
 _UNIT = 0.3  # 1/um, as in sxtbench.learning.inputs
@@ -89,6 +89,11 @@ class WedgeFilling:
             loss = self._learn(pairs, rng)
             estimates = [self._restored(volume) for volume in filtered]
             self.told.append(f"round {number + 1} of {self.rounds}: loss {loss:.4f}")
+
+    @property
+    def trained_parameters(self) -> int | None:
+        """Numbers that training finds; None before it."""
+        return None if self.network is None else count_parameters(self.network)
 
     def predict(self, sample: Any) -> NDArray[np.float32]:
         """Return the LAC, shape (z, y, x), 1/um."""

@@ -286,6 +286,7 @@ def _predict_all(
             "wall_time_s": {"fit": fit_seconds, "predict": seconds},
             "peak_memory_mb": peak_memory_mb(),
             "device": "cpu",
+            "parameters": getattr(method, "trained_parameters", None),
         },
         "environment": here().model_dump(),
     }

@@ -10,6 +10,7 @@ _NAMES = {
     "answer_of": "answers",
     "build_network": "networks",
     "clean_labels": "postprocess",
+    "count_parameters": "networks",
     "dice_focal_loss": "losses",
     "export_onnx": "onnx_export",
     "load_network": "weights",

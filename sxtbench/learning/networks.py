@@ -323,6 +323,15 @@ def build_network(architecture: Mapping[str, Any]) -> Network:
     return kind(**settings)
 
 
+def count_parameters(network: nn.Module) -> int:
+    """Return how many numbers training finds.
+
+    >>> count_parameters(build_network({"name": "hybrid-unet", "classes": 4, "features": 64}))
+    68675990
+    """
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
 def fast_layout(network: nn.Module) -> nn.Module:
     """Lay out the kernels of 3-D convolutions with channels last, in place, and return the network.
 

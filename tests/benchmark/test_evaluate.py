@@ -179,6 +179,14 @@ def test_a_result_says_how_it_was_made(mini: Task, boosted: Result) -> None:
     assert len(boosted.to_frame()["sample"].unique()) == len(mini.dataset("test"))
 
 
+def test_a_result_says_how_many_numbers_were_trained(mini: Task, boosted: Result) -> None:
+    class Trained(Constant):
+        trained_parameters = 7
+
+    assert evaluate(Trained(), mini).resources.parameters == 7
+    assert boosted.resources.parameters is None
+
+
 def test_fitting_is_repeatable(mini: Task, boosted: Result) -> None:
     assert evaluate(load_method("gradient-boosting"), mini).rows == boosted.rows
 
