@@ -111,7 +111,7 @@ function prepareTools(tools) {
     });
   }
   tools.addEventListener("submit", (event) => event.preventDefault());
-  columns();
+  if (inputs.columns && inputs.columns.value) columns();
   filter();
   tools.hidden = false;
 }
