@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 SIZES: Mapping[str, Size] = {
     "fast": {"tier": "tiny", "drawn": 100, "imaged": 8, "permutations": 20_000},
-    "default": {"tier": "small", "drawn": 600, "imaged": 20, "permutations": 50_000},
+    "default": {"tier": "small", "drawn": 400, "imaged": 16, "permutations": 50_000},
     "paper": {"tier": "full", "drawn": 300, "imaged": 4, "permutations": 20_000},
 }
 DISAGREEMENTS: tuple[int, ...] = ()
@@ -493,8 +493,9 @@ def _text(
         else f"{len(failed)} of {len(tests)} tests fail: {', '.join(failed)}."
     )
     permutations = int(size["permutations"])
-    return f"""Does the simulator do what its recipe says? {source.description}: {size["drawn"]} specimens are drawn
-without voxels, {n} of them are imaged, and {n} more of another seed.
+    recipe = source.recipe
+    return f"""Does the simulator do what its recipe says, and does another seed make the same kind of specimens?
+{size["drawn"]} specimens are drawn without voxels, {n} of them are imaged, and {n} more of another seed.
 
 **What came out.** {verdict} {_differs_text(shares)}
 
@@ -512,8 +513,8 @@ no single draw can be read off.
 
 {markdown_table(_shown_tests(drawn, ("quantity", "stated", "draws", "mean")))}
 
-Constants and rules of the recipe held in every draw to {comparisons.held.worst.max():.1g}
-({len(comparisons.held)} of them: [held.csv](held.csv)).
+The recipe's {len(comparisons.held)} constants and rules held in every draw, to {comparisons.held.worst.max():.1g}
+([held.csv](held.csv)).
 
 ## Asked for, and found room
 
@@ -542,19 +543,19 @@ overlap in its bends, which the analytic volume counts twice.
 
 {markdown_table(_shown_tests(photons, ("test", "expected", "specimens or counts", "here")))}
 
-Fresh exposures are drawn from the stored expectation of four views, and compared with their own mean. The recipe's
-lens ends at {1000 / source.recipe.acquisition.outer_zone_width_nm:.3g} cycles per um, beyond the detector's Nyquist
-frequency of {500 / source.recipe.grid.target.voxel_size_nm:.3g}: a spectrum of these projections cannot show where.
-The same specimen is imaged once more through a lens of {lens["soft_nm"]:.0f} nm that ends below. That series, without
-noise, is the first one filtered by the ratio of both transfer functions, to {off:.2g}; beyond the cutoff {beyond:.2g} is
-left.
+Fresh exposures are drawn from the stored expectation of four views, and compared with their own mean.
+
+The recipe's lens ends at {1000 / recipe.acquisition.outer_zone_width_nm:.3g} cycles per um, the detector's Nyquist
+frequency is {500 / recipe.grid.target.voxel_size_nm:.3g}: a spectrum of these projections cannot show where. One
+specimen is imaged once more through a lens of {lens["soft_nm"]:.0f} nm that ends below. That series, without noise, is
+the first one filtered by the ratio of both transfer functions, to {off:.2g}; {beyond:.2g} is left beyond the cutoff.
 
 ## Another seed
 
 Specimens are compared with specimens: pixels of one are not independent. For each number below, and for whole
 histograms, {permutations} random exchanges of specimens between the seeds say how often the difference of means is as
 large; p is at least {_least_p(n, permutations):.1g}, and the family asks for {ALPHA / len(tests):.1g} at its strictest.
-{_power_text(n, permutations, len(tests))}
+A length that some specimen does not reach within its field has no p. {_power_text(n, permutations, len(tests))}
 
 {markdown_table(_shown_ranks(ranked, replicate))}
 
@@ -760,7 +761,7 @@ def _light_figure(lights: list[Light], lens: dict[str, Any]) -> "Figure":
     error = 2 * np.sqrt((2 + 1 / middle) / pixels[seen])
     first.errorbar(middle, squares[seen] / pixels[seen], error, fmt="o", color=_STATED, markersize=3.5, linewidth=1)
     first.axhline(1, color="black", linewidth=0.7)
-    first.set(xlabel="expected counts", ylabel="(count - expected)² / expected", xscale="log")
+    first.set(xlabel="expected counts", ylabel="(count - expected)² / expected", xlim=(0, None))
     reach = max(3 * float(np.median(error)), 0.01)
     first.set_ylim(1 - 3 * reach, 1 + 3 * reach)
     first.set_title("a) variance of counts", fontsize=10)
@@ -771,7 +772,7 @@ def _light_figure(lights: list[Light], lens: dict[str, Any]) -> "Figure":
         )
     floor = float(np.mean([light.floor for light in lights]))
     second.axhline(floor, color="black", linewidth=0.8, linestyle="--", label="floor by the photons")
-    second.set(xlabel="frequency [1/µm]", ylabel="power of transmission", yscale="log")
+    second.set(xlabel="frequency [1/µm]", ylabel="power (white noise: variance)", yscale="log")
     second.set_title("b) spectrum of projections", fontsize=10)
     second.legend(fontsize=7.5)
     third.plot(lens["frequency_per_um"], lens["predicted"], color="#bbbbbb", linewidth=4, label="predicted")
