@@ -53,10 +53,16 @@ def study(
             show_default=False,
         ),
     ] = None,
-    angles: Annotated[Path | None, typer.Option("--angles", help="Of --series, as in `import`.")] = None,
-    values: Annotated[str | None, typer.Option("--values", help="Of --series, as in `import`.")] = None,
-    pixel_size: Annotated[float | None, typer.Option("--pixel-size", help="Of --series, nm.")] = None,
-    energy: Annotated[float | None, typer.Option("--energy", help="Of --series, eV.")] = None,
+    angles: Annotated[
+        Path | None, typer.Option("--angles", help="Of --series, as in `import`.", show_default=False)
+    ] = None,
+    values: Annotated[
+        str | None, typer.Option("--values", help="Of --series, as in `import`.", show_default=False)
+    ] = None,
+    pixel_size: Annotated[
+        float | None, typer.Option("--pixel-size", help="Of --series, nm.", show_default=False)
+    ] = None,
+    energy: Annotated[float | None, typer.Option("--energy", help="Of --series, eV.", show_default=False)] = None,
 ) -> None:
     """Run a figure of the interior-tomography paper as an experiment, or set the simulator beside its recipe.
 

@@ -58,7 +58,7 @@ STUDIES = {
     "sampling-power": Entry("how much of the signal a number of views collects", "11", "sampling_power", 1),
     "dose-fractionation": Entry("one dose in 51 to 881 views: ring correlation", "12", "dose_fractionation", 8),
     "simulator-fidelity": Entry(
-        "the simulator against its recipe, another seed, a real series", "", "simulator_fidelity", 5, phantoms=False
+        "the simulator against its recipe, another seed, a real series", "", "simulator_fidelity", 4, phantoms=False
     ),
 }
 """Every study: those of the paper in the order of its figures, then our own."""

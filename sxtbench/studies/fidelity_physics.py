@@ -24,6 +24,9 @@ _FRESH = 8  # exposures
 _FRESH_VIEWS = 4
 _RANKS = 2000  # counts of a specimen that are set against their own Poisson law
 _NEAR_DEG = 3.0
+_CENTRAL = (
+    0.9  # of the inscribed cylinder's radius, within which reconstructions are read: truncation brightens its rim
+)
 _VIEWS = 12  # of which spectra are taken
 PARTS = {VACUOLE: "vacuoles", DROPLET: "droplets", NUCLEUS: "nuclei", MITOCHONDRION: "mitochondria"}
 
@@ -249,8 +252,9 @@ class Rendered:
     ----------
     parts : DataFrame
         A row a body: `kind`, `drawn` (LAC), `interior` (voxels none of whose 26 neighbours belongs to another body),
-        `rendered` (mean LAC there), `worst` (largest deviation of a voxel there), `reconstructed` (mean there),
-        `volume_um3` (analytic), `visible_um3`, `whole` (not cut by the field).
+        `rendered` (mean LAC there), `worst` (largest deviation of a voxel there), `reconstructed` (mean there; NaN for
+        bodies that reach beyond 90 % of the inscribed cylinder's radius), `volume_um3` (analytic), `visible_um3`,
+        `whole` (not cut by the field).
     fractions : dict of float
         Cells over field, vacuoles, droplets, nuclei, mitochondria over cells.
     label_volume : dict of (float, float)
@@ -293,7 +297,9 @@ def read_rendered(specimen: Specimen, reconstruction: NDArray[np.float32]) -> Re
     for row in objects:
         k = row["id"]
         centre = np.array([row["z_um"], row["y_um"], row["x_um"]])
-        reach = max(row["radius_a_um"], row["radius_b_um"]) + row["radius_b_um"]
+        radii = [row[f"radius_{axis}_um"] for axis in "abc"]
+        reach = sum(radii[:2]) if row["kind"] == MITOCHONDRION else max(radii)
+        central = np.hypot(*centre[1:]) + reach < _CENTRAL * min(half[1:])
         rows.append(
             {
                 "kind": row["kind"],
@@ -301,7 +307,7 @@ def read_rendered(specimen: Specimen, reconstruction: NDArray[np.float32]) -> Re
                 "interior": int(number[k]),
                 "rendered": rendered[k],
                 "worst": worst[k],
-                "reconstructed": seen[k],
+                "reconstructed": seen[k] if central else np.nan,
                 "volume_um3": row["volume_um3"],
                 "visible_um3": row["visible_volume_um3"],
                 "whole": bool((np.abs(centre) + reach < half).all()),

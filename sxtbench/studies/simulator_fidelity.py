@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 SIZES: Mapping[str, Size] = {
     "fast": {"tier": "tiny", "drawn": 100, "imaged": 8, "permutations": 20_000},
-    "default": {"tier": "small", "drawn": 400, "imaged": 16, "permutations": 50_000},
+    "default": {"tier": "small", "drawn": 300, "imaged": 16, "permutations": 50_000},
     "paper": {"tier": "full", "drawn": 300, "imaged": 4, "permutations": 20_000},
 }
 DISAGREEMENTS: tuple[int, ...] = ()
@@ -363,7 +363,7 @@ def _lac_table(parts: pd.DataFrame, recipe: YeastRecipe) -> pd.DataFrame:
 
 
 def _spread(values: pd.Series) -> str:
-    return f"{values.mean():.3f} ± {values.std():.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f} ± {values.std():.3f}" if values.count() > 1 else ""
 
 
 def _volume_table(groups: list[_Group], parts: pd.DataFrame) -> pd.DataFrame:
@@ -526,7 +526,8 @@ the largest between both cumulative distributions; by chance alone it stays belo
 ## In voxels
 
 Inner voxels are those none of whose 26 neighbours belongs to another body; the texture of cytoplasm, nucleus,
-mitochondria and vacuoles averages out in them, droplets have none.
+mitochondria and vacuoles averages out in them, droplets have none. Reconstructions are read in bodies within 90 % of
+the inscribed cylinder's radius: what is cut by the detector's edge brightens the rim.
 
 {markdown_table(shown_lac)}
 
@@ -536,14 +537,17 @@ volume fractions or sizes of comparable strains are at hand, so none stand here.
 
 {markdown_table(_shown_volumes(volumes))}
 
-Analytic volumes are those before deformation, which changes a single body's and not the mean. Pieces of a mitochondrion
-overlap in its bends, which the analytic volume counts twice.
+Analytic volumes are those before deformation, which changes a single body's and not the mean; bodies of one specimen
+share it, so that the standard errors, of independent bodies, are somewhat small. Pieces of a mitochondrion overlap in
+its bends, which the analytic volume counts twice.
 
 ## Photons and lens
 
 {markdown_table(_shown_tests(photons, ("test", "expected", "specimens or counts", "here")))}
 
-Fresh exposures are drawn from the stored expectation of four views, and compared with their own mean.
+Fresh exposures are drawn from the stored expectation of four views, and compared with their own mean. Photons behind
+cells (checks below) are read within 3 degrees of 0, in the shadow on the voxels of the target, whose area differs by
+about 1 % from the finer one that sets the exposure.
 
 The recipe's lens ends at {1000 / recipe.acquisition.outer_zone_width_nm:.3g} cycles per um, the detector's Nyquist
 frequency is {500 / recipe.grid.target.voxel_size_nm:.3g}: a spectrum of these projections cannot show where. One
@@ -642,6 +646,13 @@ def _real_text(source: SimulatorSource, ranked: pd.DataFrame, n: int) -> str:
         if series.pixel_size_nm > 1.2 * voxel
         else ""
     )
+    field_um, ours_um = columns * series.pixel_size_nm / 1000, source.recipe.grid.target.size_um[2]
+    wide = (
+        f" Its field is {field_um:.3g} um wide, the simulated one {ours_um:.3g}: means and the lowest frequencies "
+        "depend on how much of it cells fill."
+        if abs(field_um - ours_um) > 0.1 * ours_um
+        else ""
+    )
     energy = source.series_energy_ev
     stated = source.recipe.acquisition.energy_ev
     other = (
@@ -660,7 +671,7 @@ def _real_text(source: SimulatorSource, ranked: pd.DataFrame, n: int) -> str:
 
 {source.series_name}: {views} views of {rows} x {columns} pixels of {series.pixel_size_nm:g} nm{binned}, read like the
 simulated ones: views within {RANGE_DEG / 2:g} degrees of 0, filtered backprojection with the same filter.
-{coarse}{other}
+{(coarse + wide + other).strip()}
 It is one series: of {len(known)} quantities, {len(outside)} lie outside the middle 95 % of {n} simulated
 specimens, where one in twenty would by chance if they were independent. A rank is all that one series can give; no
 p-value is. {said}"""
@@ -789,10 +800,10 @@ def _looks_figure(groups: list[_Group], real: Appearance | None) -> "Figure":
     figure = new_figure(11.4, 6.6)
     axes = figure.subplots(2, 3)
     rows = (
-        ("projections", PROJECTION_BINS, "absorbance", "u", "z"),
-        ("reconstruction", RECONSTRUCTION_BINS, "LAC [1/µm]", "x", "y"),
+        ("projections", PROJECTION_BINS, "absorbance", "µm²", "u", "z"),
+        ("reconstruction", RECONSTRUCTION_BINS, "LAC [1/µm]", "µm", "x", "y"),
     )
-    for (which, bins, unit, across, along), (left, middle, right) in zip(rows, axes, strict=True):
+    for (which, bins, unit, power, across, along), (left, middle, right) in zip(rows, axes, strict=True):
         centres, width = (bins[1:] + bins[:-1]) / 2, bins[1] - bins[0]
         curves: list[list[Curves]] = [[getattr(look, which) for look in group.looks] for group in groups]
         shown = None if real is None else getattr(real, which)
@@ -812,8 +823,8 @@ def _looks_figure(groups: list[_Group], real: Appearance | None) -> "Figure":
         left.set(
             xlabel=unit, ylabel="density", yscale="log", xlim=(bins[inside[0]], bins[inside[-1] + 1]), ylim=(2e-3, None)
         )
-        middle.set(xlabel="frequency [1/µm]", ylabel="power", yscale="log", xlim=(0, frequency[-1]))
-        right.set(xlabel="distance [µm]", ylabel="autocorrelation", xlim=(0, None))
+        middle.set(xlabel="frequency [1/µm]", ylabel=f"power [{power}]", yscale="log", xlim=(0, frequency[-1]))
+        right.set(xlabel="distance [µm]", ylabel="autocorrelation", xlim=(0, lags[-1]))
         right.axhline(0, color="black", linewidth=0.6)
         for panel, title in ((left, "histogram"), (middle, "spectrum"), (right, "autocorrelation")):
             panel.set_title(f"{which}: {title}", fontsize=10)
