@@ -11,6 +11,7 @@ from scipy import stats
 from sxtbench.benchmark.task import get_task
 from sxtbench.cli import main
 from sxtbench.cli.study import _real_series, _simulator
+from sxtbench.datasets.own import OwnSeries, write_own
 from sxtbench.distributions import Distribution
 from sxtbench.errors import InputError
 from sxtbench.formats.series import write_series
@@ -295,6 +296,18 @@ def test_the_study_runs_whole_with_a_series_of_its_own_kind_from_a_file(tmp_path
     dark = appearance(twice, filter="hamming", bands_per_um=((0.55, 1.38),)).summary
     for quantity in ("absorbance, mean", "LAC, standard deviation", "log10 power, projections, 0.55 to 1.38 per um"):
         assert dark[quantity] > summaries.high_95[quantity]
+
+
+def test_a_real_series_is_read_from_a_file_of_import_too(tmp_path):
+    series = imaged(1).exposure.series
+    own = OwnSeries(projections=series.projections, angles_deg=series.angles_deg, pixel_size_nm=90.0, energy_ev=510.0)
+    write_own(tmp_path / "cell.zarr.zip", series=own)
+    nothing = {"angles": None, "values": None, "pixel_size": None, "energy": None}
+    found = _real_series(tmp_path / "cell.zarr.zip", **nothing)
+    np.testing.assert_array_equal(found.projections, series.projections)
+    write_own(tmp_path / "volume.zarr.zip", volume=np.full((4, 4, 4), 0.3, np.float32), voxel_size_nm=90.0)
+    with pytest.raises(InputError, match="holds no tilt series"):
+        _real_series(tmp_path / "volume.zarr.zip", **nothing)
 
 
 def verb(capsys, *words):
