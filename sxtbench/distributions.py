@@ -7,6 +7,7 @@ A number is a constant, `{min, max}` is uniform, `{mean, sd}` is normal, `{mean,
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
@@ -45,6 +46,42 @@ class _Distribution(Parameters):
         low = -np.inf if self.min is None else self.min
         high = np.inf if self.max is None else self.max
         return float(np.clip(rng.normal(self.mean, self.sd), low, high))
+
+    def cdf(self, values: ArrayLike, *, below: bool = False) -> NDArray[np.float64]:
+        """Return the probability of a draw up to each value; a clipped normal has atoms at its bounds.
+
+        Parameters
+        ----------
+        values : array_like, any shape
+            Where.
+        below : bool
+            The probability of a draw strictly below, which leaves out an atom at the value.
+
+        Returns
+        -------
+        ndarray, shape of `values`, float64
+            In [0, 1].
+
+        Examples
+        --------
+        >>> half_open = _Distribution(mean=0, sd=1, min=0)
+        >>> half_open.cdf([-1, 0, 9]).tolist(), half_open.cdf([-1, 0, 9], below=True).tolist()
+        ([0.0, 0.5, 1.0], [0.0, 0.0, 1.0])
+        """
+        from scipy.special import ndtr
+
+        x = np.asarray(values, np.float64)
+        low = -np.inf if self.min is None else self.min
+        high = np.inf if self.max is None else self.max
+        if self.mean is not None and self.sd:
+            inside = ndtr((x - self.mean) / self.sd)
+        elif self.mean is None and low < high:
+            inside = (x - low) / (high - low)
+        else:
+            low = high = low if self.mean is None else float(np.clip(self.mean, low, high))
+            inside = np.ones_like(x)
+        before, beyond = (x <= low, x > high) if below else (x < low, x >= high)
+        return np.asarray(np.where(before, 0.0, np.where(beyond, 1.0, inside)))
 
 
 def _from_number(value: Any) -> Any:

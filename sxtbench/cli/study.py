@@ -1,18 +1,27 @@
-"""The figures of the interior-tomography paper, one command each."""
+"""The figures of the interior-tomography paper, and the simulator against its recipe, one command each."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sxtbench.errors import InputError
 from sxtbench.studies import STUDIES
 
+if TYPE_CHECKING:
+    from sxtbench.acquisition.series import AcquisitionParameters
+    from sxtbench.datasets.own import OwnSeries
+    from sxtbench.datasets.simulate import Simulation
+    from sxtbench.studies.simulator_fidelity import SimulatorSource
+
+_TASK = "limited-angle-segmentation"  # whose recipe of yeast the simulator's study looks at
+
 
 def listing() -> str:
     """Return a line a study: name, figure, time, what it shows."""
     lines = [
-        f"{name:<20} fig. {entry.figure:<3} {f'{entry.minutes:g} min':<7} {entry.title}"
+        f"{name:<20} {f'fig. {entry.figure}' if entry.figure else '':<8} {f'{entry.minutes:g} min':<7} {entry.title}"
         for name, entry in STUDIES.items()
     ]
     return "\n".join(lines)
@@ -35,13 +44,34 @@ def study(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of noise and of our own specimen.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of noise and of our own specimens.")] = 0,
+    series: Annotated[
+        Path | None,
+        typer.Option(
+            "--series",
+            help="Of simulator-fidelity: a real tilt series, any format of `import`, or its NAME.zarr.zip.",
+            show_default=False,
+        ),
+    ] = None,
+    angles: Annotated[
+        Path | None, typer.Option("--angles", help="Of --series, as in `import`.", show_default=False)
+    ] = None,
+    values: Annotated[
+        str | None, typer.Option("--values", help="Of --series, as in `import`.", show_default=False)
+    ] = None,
+    pixel_size: Annotated[
+        float | None, typer.Option("--pixel-size", help="Of --series, nm.", show_default=False)
+    ] = None,
+    energy: Annotated[float | None, typer.Option("--energy", help="Of --series, eV.", show_default=False)] = None,
 ) -> None:
-    """Run a figure of the interior-tomography paper as an experiment, and set it beside the published one.
+    """Run a figure of the interior-tomography paper as an experiment, or set the simulator beside its recipe.
 
     Exit status 1 where a check fails.
 
     Example: `sxtbench study interior-nullspace --fast --out ./nullspace`
+
+    Example: `sxtbench study simulator-fidelity --series cell.mrc --angles cell.rawtlt --values absorbance
+    --energy 510 --out ./fidelity`
     """
     if name is None:
         typer.echo(listing())
@@ -52,6 +82,22 @@ def study(
         raise InputError("--fast and --paper exclude each other: give one, or neither for the default size")
     if out is None:
         raise InputError(f"sxtbench study {name}: --out is missing, expected a folder for the page and figures")
+    of_series = {"--angles": angles, "--values": values, "--pixel-size": pixel_size, "--energy": energy}
+    size = "fast" if fast else "paper" if paper else "default"
+    source = None
+    if STUDIES[name].phantoms:
+        if series is not None:
+            raise InputError(f"--series is for simulator-fidelity: {name} takes no tilt series")
+    else:
+        if specimen is not None:
+            raise InputError(f"--specimen is for studies of phantoms: {name} draws its specimens from a recipe")
+        source = _simulator(size)
+    for option, given in of_series.items():
+        if given is not None and series is None:
+            raise InputError(f"{option} is for a real tilt series: give it with --series FILE")
+    if source is not None and series is not None:
+        real = _real_series(series, angles=angles, values=values, pixel_size=pixel_size, energy=energy)
+        source = replace(source, series=real, series_name=series.name, series_energy_ev=real.energy_ev)
     from sxtbench.benchmark.environment import cpu
     from sxtbench.cli.console import console, working
     from sxtbench.studies.study import run_study
@@ -60,8 +106,9 @@ def study(
         findings = run_study(
             name,
             out,
-            size="fast" if fast else "paper" if paper else "default",
+            size=size,
             specimen=specimen,
+            source=source,
             seed=seed,
             report=report,
             machine=cpu(),
@@ -73,6 +120,48 @@ def study(
     if not findings.passed:
         console.print("a check failed; the page says which", markup=False)
         raise typer.Exit(1)
+
+
+def _simulator(size: str) -> "SimulatorSource":
+    """Return the simulator of the yeast recipe at the tier of a size."""
+    from sxtbench.benchmark.task import get_task
+    from sxtbench.datasets.recipe import Recipe
+    from sxtbench.datasets.simulate import simulate
+    from sxtbench.studies import simulator_fidelity
+
+    tier = simulator_fidelity.SIZES[size]["tier"]
+    spec = get_task(_TASK, tier).dataset_spec
+    recipe = spec.recipe
+    assert isinstance(recipe, Recipe)
+
+    def image(acquisition: "AcquisitionParameters", seed: int, index: int) -> "Simulation":
+        other = recipe.model_copy(update={"acquisition": acquisition, "seed": seed})
+        return simulate(other, simulator_fidelity.SPLIT, index)
+
+    return simulator_fidelity.SimulatorSource(
+        recipe=recipe,
+        image=image,
+        filter=(spec.fbp or {})["filter"],
+        description=f"yeast of the recipe of {_TASK}, tier {tier}",
+    )
+
+
+def _real_series(
+    path: Path, *, angles: Path | None, values: str | None, pixel_size: float | None, energy: float | None
+) -> "OwnSeries":
+    from sxtbench.datasets.exchange import import_series
+    from sxtbench.datasets.own import is_own, read_own
+
+    if not is_own(path):
+        return import_series(path, angles=angles, values=values, pixel_size_nm=pixel_size, energy_ev=energy)
+    if angles or values or pixel_size or energy:
+        raise InputError(
+            f"{path} says itself what --angles, --values, --pixel-size and --energy are for: leave them out"
+        )
+    found = read_own(path).series
+    if found is None:
+        raise InputError(f"{path} holds no tilt series, expected a file of `sxtbench import SERIES`")
+    return found
 
 
 def register(app: typer.Typer) -> None:

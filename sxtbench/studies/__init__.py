@@ -1,4 +1,4 @@
-"""The figures of the interior-tomography paper as runnable experiments: what there is, and how long it takes.
+"""Runnable experiments: the figures of the interior-tomography paper, and the simulator against its recipe.
 
 A study is a module with `SIZES` and `run` (`sxtbench.studies.study` says what they are). It is listed here with what a
 reader wants to know before it is loaded; its module is imported when it runs.
@@ -23,17 +23,20 @@ class Entry:
     title : str
         What it shows, one line.
     figure : str
-        Figure of Ekman et al. 2025 that it belongs to.
+        Figure of Ekman et al. 2025 that it belongs to; "" for none.
     module : str
         Its module in `sxtbench.studies`.
     minutes : float
         About how long the default size takes on two cores.
+    phantoms : bool
+        Whether it takes a `phantom.PhantomSource`; it is given the simulator of a recipe otherwise.
     """
 
     title: str
     figure: str
     module: str
     minutes: float
+    phantoms: bool = True
 
 
 STUDIES = {
@@ -54,8 +57,11 @@ STUDIES = {
     "dual-energy": Entry("a second energy in the light: found and taken out", "10", "dual_energy", 1),
     "sampling-power": Entry("how much of the signal a number of views collects", "11", "sampling_power", 1),
     "dose-fractionation": Entry("one dose in 51 to 881 views: ring correlation", "12", "dose_fractionation", 8),
+    "simulator-fidelity": Entry(
+        "the simulator against its recipe, another seed, a real series", "", "simulator_fidelity", 4, phantoms=False
+    ),
 }
-"""Every study, in the order of the paper's figures."""
+"""Every study: those of the paper in the order of its figures, then our own."""
 
 
 def load_study(name: str) -> "StudyModule":

@@ -4,8 +4,9 @@ A study is a module that has
 
 - `SIZES`: the settings of "fast" (under a minute on two cores), "default" (under ten) and "paper" (the paper's own);
 - `DISAGREEMENTS`: the numbers of `published.DISAGREEMENTS` that bear on it;
-- `run(size, *, source, seed, report)`: one of `SIZES` (a test passes its own), where phantoms come from, the seed of
-  noise, and a function that is told what is going on; it returns `Findings` and writes nothing.
+- `run(size, *, source, seed, report)`: one of `SIZES` (a test passes its own), where phantoms come from (or the
+  simulator itself), the seed of noise, and a function that is told what is going on; it returns `Findings` and writes
+  nothing.
 
 It makes figures with `figures.new_figure`, so that no window system is asked, and takes the published tables from
 `published`.
@@ -26,7 +27,7 @@ from sxtbench.errors import InputError
 from sxtbench.files import atomic_path, require_writable, write_text
 from sxtbench.studies import STUDIES, load_study
 from sxtbench.studies.figures import save_png
-from sxtbench.studies.phantom import PhantomSource, phantom_source
+from sxtbench.studies.phantom import phantom_source
 from sxtbench.studies.published import CITATION, DISAGREEMENTS, EXPERIMENT_PHOTONS
 
 if TYPE_CHECKING:
@@ -104,6 +105,15 @@ class Findings:
         return all(check.passed for check in self.checks)
 
 
+class Source(Protocol):
+    """Where specimens come from: a `PhantomSource`, or a simulator."""
+
+    @property
+    def description(self) -> str:
+        """What they are, for the page."""
+        ...
+
+
 class StudyModule(Protocol):
     """A module that is a study."""
 
@@ -111,7 +121,7 @@ class StudyModule(Protocol):
     DISAGREEMENTS: tuple[int, ...]
 
     @staticmethod
-    def run(size: Size, *, source: PhantomSource, seed: int, report: Report) -> Findings:
+    def run(size: Size, *, source: Any, seed: int, report: Report) -> Findings:
         """Do it."""
         ...
 
@@ -153,6 +163,7 @@ def run_study(
     *,
     size: str = "default",
     specimen: Path | None = None,
+    source: Source | None = None,
     seed: int = 0,
     report: Report = lambda line: None,
     machine: str = "",
@@ -169,6 +180,8 @@ def run_study(
         "fast", "default" or "paper".
     specimen : Path, optional
         A folder of OpenOrganelle (N5 or Zarr); our own mammalian specimen by default.
+    source : Source, optional
+        Where specimens come from, for a study that takes no phantoms (`Entry.phantoms`); it goes before `specimen`.
     seed : int
         Seed of noise and of our own specimen.
     report : callable
@@ -192,7 +205,7 @@ def run_study(
     if seed < 0:
         raise InputError(f"the seed is {seed}, expected 0 or more")
     require_own_folder(name, out)
-    source = phantom_source(specimen, seed)
+    source = source or phantom_source(specimen, seed)
     started = perf_counter()
     findings = module.run(module.SIZES[size], source=source, seed=seed, report=report)
     seconds = perf_counter() - started
@@ -263,7 +276,7 @@ def page(findings: Findings, setting: Setting, disagreements: Sequence[str]) -> 
     option = {"fast": " --fast", "default": "", "paper": " --paper"}[setting.size]
     parts = [
         f"# {setting.study}: {entry.title}",
-        f"Figure {entry.figure} of {CITATION}.",
+        *([f"Figure {entry.figure} of {CITATION}."] if entry.figure else []),
         f"`sxtbench study {setting.study} --out DIR{option}`, seed {setting.seed}, {setting.seconds:.0f} s on "
         f"{setting.machine}, sxtbench {version('sxtbench')}. Specimen: {setting.specimen}.",
         findings.text.strip(),
