@@ -15,9 +15,10 @@ from sxtbench.benchmark.aggregate import REFERENCE, seed_values
 from sxtbench.benchmark.ranks import intervals_of_ranks
 from sxtbench.benchmark.result import load_result
 from sxtbench.benchmark.seeds import seeded_difference, seeded_interval
-from sxtbench.benchmark.statistics import group_interval, holm, paired_difference
+from sxtbench.benchmark.statistics import group_interval, paired_difference
 from sxtbench.content import content_folder
 from sxtbench.metrics.registry import get_metric
+from sxtbench.multiplicity import holm
 
 GROUPS = (6, 12, 30, 100)
 COMPARED = (8, 12, 30, 100)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from sxtbench.benchmark.ranks import intervals_of_ranks
-from sxtbench.benchmark.statistics import group_interval, holm, paired_difference
+from sxtbench.benchmark.statistics import group_interval, paired_difference
 from sxtbench.metrics.registry import get_metric
+from sxtbench.multiplicity import holm
 
 
 def measured(work: Callable[[], object]) -> str:

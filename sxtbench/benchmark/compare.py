@@ -26,10 +26,11 @@ from sxtbench.benchmark.aggregate import (
 from sxtbench.benchmark.records import MEAN_OF_LEVELS, Level, condition_text
 from sxtbench.benchmark.result import Result
 from sxtbench.benchmark.seeds import seeded_difference
-from sxtbench.benchmark.statistics import from_scale, holm, paired_difference, to_scale
+from sxtbench.benchmark.statistics import from_scale, paired_difference, to_scale
 from sxtbench.errors import InputError
 from sxtbench.labels import NAMES
 from sxtbench.metrics.registry import get_metric
+from sxtbench.multiplicity import holm
 
 if TYPE_CHECKING:
     import pandas as pd

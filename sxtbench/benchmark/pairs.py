@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sxtbench.benchmark.aggregate import REFERENCE, GroupValues, seed_values, seeds_by_groups
 from sxtbench.benchmark.compare import Comparison, adjusted_comparison, require_comparable
 from sxtbench.benchmark.result import Result
-from sxtbench.benchmark.statistics import holm, to_scale
+from sxtbench.benchmark.statistics import to_scale
 from sxtbench.metrics.registry import Metric, get_metric
+from sxtbench.multiplicity import holm
 
 
 class Pairs(Mapping[tuple[int, int], Comparison]):

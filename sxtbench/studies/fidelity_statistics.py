@@ -1,6 +1,5 @@
 """Tests of the fidelity report: uniform ranks against a stated law, families of tests, specimens against specimens."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -110,19 +109,6 @@ def normal_p(z: float) -> float:
     0.05
     """
     return float(2 * stats.norm.sf(abs(z)))
-
-
-def holm_adjusted(p: Sequence[float]) -> NDArray[np.float64]:
-    """Adjust the p-values of a family of tests by Holm's step-down procedure.
-
-    >>> holm_adjusted([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    values = np.asarray(p, np.float64)
-    order = np.argsort(values)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
-    return adjusted
 
 
 def _splits(first: int, second: int, permutations: int, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from scipy.stats import norm
 
 from sxtbench.acquisition.series import AcquisitionParameters
 from sxtbench.labels import COLOURS as LABEL_COLOURS
+from sxtbench.multiplicity import holm
 from sxtbench.specimens.yeast_interior import CYTOPLASM, DROPLET, MITOCHONDRION, NUCLEUS, VACUOLE
 from sxtbench.studies.fidelity_draws import SPLIT, Comparisons, YeastRecipe, compare_draws, draw_specimens, law_text
 from sxtbench.studies.fidelity_images import (
@@ -43,7 +44,6 @@ from sxtbench.studies.fidelity_physics import (
 )
 from sxtbench.studies.fidelity_statistics import (
     histogram_p,
-    holm_adjusted,
     interval,
     normal_p,
     permuted_p,
@@ -304,7 +304,7 @@ def _tests(
              "p": histogram_p(*pair, permutations=permutations, rng=rng)}
         )  # fmt: skip
     tests = pd.DataFrame(rows)
-    tests["adjusted"] = holm_adjusted(tests.p.to_list())
+    tests["adjusted"] = holm(tests.p.to_list())
     return tests
 
 

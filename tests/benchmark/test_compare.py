@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import sxtbench as sb
 from sxtbench.benchmark.compare import OPPOSITE, compare, compare_all, difference_text, sentence
 from sxtbench.benchmark.result import Axis, aggregate
-from sxtbench.benchmark.statistics import holm
 from sxtbench.errors import InputError
 from sxtbench.metrics.registry import METRICS
+from sxtbench.multiplicity import holm
 
 BASE = np.linspace(0.4, 0.6, 12)
 

@@ -15,6 +15,7 @@ from sxtbench.datasets.own import OwnSeries, write_own
 from sxtbench.distributions import Distribution
 from sxtbench.errors import InputError
 from sxtbench.formats.series import write_series
+from sxtbench.multiplicity import holm
 from sxtbench.studies.fidelity_draws import compare_draws, draw_specimens, law_mean
 from sxtbench.studies.fidelity_images import (
     appearance,
@@ -28,7 +29,6 @@ from sxtbench.studies.fidelity_statistics import (
     count_law,
     count_ranks,
     histogram_p,
-    holm_adjusted,
     permuted_p,
     uniform_p,
     uniform_ranks,
@@ -72,7 +72,7 @@ def changed(**parts):
 
 
 def smallest(comparisons):
-    adjusted = holm_adjusted(comparisons.tested.p.to_list())
+    adjusted = holm(comparisons.tested.p.to_list())
     return comparisons.tested.assign(adjusted=adjusted).set_index("quantity").adjusted
 
 
@@ -125,7 +125,7 @@ def test_counts_have_their_law():
 
 
 def test_holm_never_lets_a_larger_p_be_the_smaller_one():
-    assert holm_adjusted([0.01, 0.02, 0.03, 0.5]) == pytest.approx([0.04, 0.06, 0.06, 0.5])
+    assert holm([0.01, 0.02, 0.03, 0.5]) == pytest.approx([0.04, 0.06, 0.06, 0.5])
 
 
 def test_permutations_are_level_under_the_null_and_find_a_difference():
