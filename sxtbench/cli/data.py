@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sxtbench.cli.console import DataSeed, Recipe, TaskName, Tier, Workers, progress
+from sxtbench.cli.console import DataSeed, Recipe, Scheduler, TaskName, Tier, Workers, progress
 from sxtbench.errors import CheckError, InputError
 
 
@@ -28,10 +28,12 @@ def generate(
     seed: DataSeed = None,
     recipe: Recipe = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Build a dataset; a build that was stopped continues.
 
-    Example: `sxtbench generate limited-angle-segmentation --tier tiny --out ./tiny`
+    Example: `sxtbench generate limited-angle-segmentation --tier tiny --out ./tiny`, on a cluster
+    `sxtbench generate limited-angle-segmentation --tier full --scheduler tcp://head:8786 --out /scratch/full`
     """
     from dataclasses import replace
 
@@ -46,7 +48,7 @@ def generate(
         folder = place or home() / "datasets" / spec.name
         missing = missing_specimens(spec, folder, here)
         with progress(f"generate {spec.name}", missing) as done:
-            build(spec, folder, splits=here, workers=workers, progress=done)
+            build(spec, folder, splits=here, workers=workers, scheduler=scheduler, progress=done)
         for name, stated in read_statement(folder)["splits"].items():
             typer.echo(f"{name:<11} {stated['specimens']:>4} specimens  fingerprint {stated['fingerprint'][:16]}")
         typer.echo(folder)

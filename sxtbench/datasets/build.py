@@ -7,12 +7,9 @@ the statement of the dataset are made from the rows when a split is complete.
 import json
 import platform
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +26,7 @@ from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import PRIVATE, DatasetSpec, fingerprint, twin_id
 from sxtbench.datasets.tables import write_manifest
+from sxtbench.engines import run_jobs
 from sxtbench.errors import InputError
 from sxtbench.files import require_writable, write_text
 from sxtbench.hashing import canonical_json, sha256_file
@@ -129,6 +127,7 @@ def build(
     *,
     splits: Sequence[str] | None = None,
     workers: int = 1,
+    scheduler: str | None = None,
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -144,6 +143,8 @@ def build(
         All splits of the spec by default.
     workers : int
         Processes; each specimen is independent, so the bytes do not depend on their number.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers make the specimens; all of them must see `folder`.
     seed : int, optional
         Root seed of a private split, in place of the recipe's. It is written nowhere.
     progress : callable, optional
@@ -152,9 +153,10 @@ def build(
     Raises
     ------
     InputError
-        For an unknown split, a folder that cannot be written or holds something else.
+        For an unknown split, a folder that cannot be written or holds something else, and what `run_jobs` says.
     """
     chosen = list(splits or spec.sizes)
+    folder = folder if scheduler is None else folder.absolute()
     _require_splits(spec, chosen)
     if (folder / STATEMENT).is_file():
         _require_same(spec, folder)
@@ -168,7 +170,8 @@ def build(
         raise InputError(f"{spec.name}: a private split needs a secret seed; `sxtbench season create` makes one")
     prepare(folder, spec)
     drawn = spec if seed is None else replace(spec, recipe=spec.recipe.model_copy(update={"seed": seed}))
-    for done in _run(_missing(drawn, folder, chosen), workers):
+    missing = {job.group: job for job in _missing(drawn, folder, chosen)}
+    for done, _ in run_jobs(missing, _produce, workers=workers, scheduler=scheduler, folder=folder):
         if progress:
             progress(done)
     (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
@@ -201,23 +204,6 @@ def _missing(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> list[Job
         for index in range(spec.sizes[split])
     ]
     return [job for job in jobs if not _row_path(job).is_file()]
-
-
-def _run(jobs: list[Job], workers: int) -> Iterator[str]:
-    if workers <= 1 or len(jobs) <= 1:
-        yield from map(_produce, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_ctrl_c) as pool:
-        try:
-            yield from pool.map(_produce, jobs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _leave_ctrl_c() -> None:
-    """Leave Ctrl-C to the parent: a worker finishes its specimen, whole."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
