@@ -154,7 +154,7 @@ def on_worker(work: Callable[[J], R], job: J, version: str) -> tuple[str, R | st
         try:
             return "done", work(job)
         except InputError as error:
-            return "refused", str(error)
+            return "refused", f"{error} (on {worker.address})"
         except Exception as error:
             raise JobError(f"{' '.join(f'{type(error).__name__}: {error}'.split())} (on {worker.address})") from error
 
@@ -171,7 +171,9 @@ def _connected(scheduler: str) -> "Iterator[Client]":
     try:
         client = distributed.Client(scheduler, timeout=_CONNECT_S, set_as_default=False, name="sxtbench")
     except (OSError, ValueError) as error:  # the latter for a protocol that needs another package
-        why = f"nothing answers within {_CONNECT_S:.0f} s" if isinstance(error, OSError) else " ".join(str(error).split())
+        why = (
+            f"nothing answers within {_CONNECT_S:.0f} s" if isinstance(error, OSError) else " ".join(str(error).split())
+        )
         raise InputError(
             f"{scheduler}: no Dask scheduler ({why}); `dask scheduler` starts one and prints its address, "
             "tcp://HOST:8786"

@@ -44,6 +44,7 @@ SeasonFolder = Annotated[
 Workers = Annotated[
     int, typer.Option("--workers", "-j", min=1, help="Processes that generate specimens, at most one a core.")
 ]
+Processes = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side, at most one a core.")]
 Scheduler = Annotated[
     str | None,
     typer.Option(
