@@ -7,12 +7,13 @@ the statement of the dataset are made from the rows when a split is complete.
 import json
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -39,12 +40,47 @@ CHECKSUMS = "SHA256SUMS"
 Progress = Callable[[str], None]
 
 
+class Stage(Protocol):
+    """A place other than the dataset's folder for what specimens consist of (`sxtbench.datasets.remote`)."""
+
+    @property
+    def work(self) -> Callable[[Job], Any]:
+        """What makes a specimen and puts it there; it travels to workers."""
+        ...
+
+    def begin(self) -> None:
+        """Take note that the folder has its statement."""
+        ...
+
+    def arrived(self, made: Any) -> None:
+        """Take note of what `work` returned."""
+        ...
+
+
 def _produce(job: Job) -> str:
     """Simulate and store one specimen; its row is the last thing written."""
     record = family_of(job.spec.recipe).record(job)
     row = write_record(job, as_published(record, job.spec) if job.split == PRIVATE else record)
     write_text(_row_path(job), canonical_json(row))
     return job.group
+
+
+def produce_and_put(put: Callable[[Path, str], None], job: Job) -> None:
+    """Simulate one specimen in a folder that goes away and hand its files over, the row last.
+
+    Parameters
+    ----------
+    put : callable
+        Called with each file and its name in the dataset.
+    job : Job
+        The specimen; its own folder is not touched.
+    """
+    with tempfile.TemporaryDirectory(prefix="sxtbench-") as scratch:
+        here = replace(job, folder=Path(scratch))
+        _produce(here)
+        files = sorted((path for path in here.folder.rglob("*") if path.is_file()), key=lambda f: f == _row_path(here))
+        for path in files:
+            put(path, path.relative_to(here.folder).as_posix())
 
 
 def family_of(recipe: AnyRecipe) -> ModuleType:
@@ -129,6 +165,7 @@ def build(
     workers: int = 1,
     scheduler: str | None = None,
     seed: int | None = None,
+    stage: Stage | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Build the splits of a dataset that are not there yet.
@@ -147,6 +184,8 @@ def build(
         Address of a Dask scheduler whose workers make the specimens; all of them must see `folder`.
     seed : int, optional
         Root seed of a private split, in place of the recipe's. It is written nowhere.
+    stage : Stage, optional
+        Where the specimens go in place of `folder`, which then holds what describes them alone.
     progress : callable, optional
         Called with the id of each specimen that is done.
 
@@ -171,7 +210,12 @@ def build(
     prepare(folder, spec)
     drawn = spec if seed is None else replace(spec, recipe=spec.recipe.model_copy(update={"seed": seed}))
     missing = {job.group: job for job in _missing(drawn, folder, chosen)}
-    for done, _ in run_jobs(missing, _produce, workers=workers, scheduler=scheduler, folder=folder):
+    if stage is not None:
+        stage.begin()
+    work, shared = (_produce, folder) if stage is None else (stage.work, None)
+    for done, made in run_jobs(missing, work, workers=workers, scheduler=scheduler, folder=shared):
+        if stage is not None:
+            stage.arrived(made)
         if progress:
             progress(done)
     (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
@@ -266,7 +310,7 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
     write_text(folder / "README.md", render_card(folder))
     shutil.copyfile(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
     shutil.copyfile(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
-    write_checksums(folder)
+    write_checksums(folder, _hashes_of_rows(folder))
 
 
 def dataset_files(folder: Path) -> list[str]:
@@ -276,7 +320,17 @@ def dataset_files(folder: Path) -> list[str]:
     return sorted(n for n in names if n != CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
 
 
-def write_checksums(folder: Path) -> None:
-    """Write `SHA256SUMS`, in the format of coreutils."""
-    lines = [f"{sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
+def write_checksums(folder: Path, known: Mapping[str, str] | None = None) -> None:
+    """Write `SHA256SUMS`, in the format of coreutils; files whose hashes are `known` by name are not read."""
+    known = known or {}
+    lines = [f"{known.get(name) or sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
     write_text(folder / CHECKSUMS, "\n".join(lines) + "\n")
+
+
+def _hashes_of_rows(folder: Path) -> dict[str, str]:
+    """Return the hashes that were taken of the specimens' files when they were written, by name."""
+    found: dict[str, str] = {}
+    for path in sorted((folder / _ROWS).glob("*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        found |= {row[f"{part}_path"]: row[f"{part}_sha256"] for part in ("input", "target", "objects")}
+    return found
