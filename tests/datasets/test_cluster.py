@@ -111,7 +111,7 @@ def test_a_cluster_makes_the_same_bytes(mini: Task, pair: Processes, tmp_path: P
     assert mini.data is not None
     assert bytes_of(folder) == bytes_of(mini.data)
     assert sorted(done) == ["test-00000", "test-00001", "train-00000", "train-00001", "validation-00000"]
-    assert not list(folder.glob(".seen*"))
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".build"]
 
 
 def test_a_sample_that_fails_is_tried_again(pair: Processes, tmp_path: Path) -> None:
@@ -236,12 +236,27 @@ def test_workers_that_are_not_there_or_other_than_this(tmp_path: Path, hasty: No
         alone.stop()
 
 
-def test_a_worker_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
+def test_a_worker_says_what_is_wrong_with_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cluster._write_beside(tmp_path / "none" / "token") == "has no such folder"
     assert cluster._write_beside(tmp_path / "token") == "has another folder of that name"
     (tmp_path / "token").touch()
     assert cluster._write_beside(tmp_path / "token") is None
-    assert "cannot write there" in str(cluster._write_beside(Path("/proc/self/status")))
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["token"]
+
+    def denied(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", denied)
+    assert cluster._write_beside(tmp_path / "token") == "cannot write there (Permission denied)"
+
+
+def test_a_folder_that_a_worker_does_not_see_is_refused(
+    pair: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that the client makes stays away, as in a folder that is only called the same."""
+    monkeypatch.setattr(Path, "touch", lambda self: None)
+    with pytest.raises(InputError, match=rf"^{tmp_path}: worker tcp://.* has another folder of that name; choose an"):
+        list(run_jobs({"one": (tmp_path / "one", 0)}, cluster_jobs.fails, scheduler=pair.address, folder=tmp_path))
 
 
 def test_answers_and_scores_of_a_cluster_are_those_of_one_process(
