@@ -138,8 +138,8 @@ def _answer_of(future: "Future", name: str) -> Any:
     if future.status == "finished":
         try:
             verdict, answer = future.result(timeout=_GATHER_S)
-        except (JobError, KilledWorker) as error:  # of another try, as the answer was gone
-            raise CancelledError from error
+        except (JobError, KilledWorker) as other:  # of another try, as the answer was gone
+            raise CancelledError from other
         if verdict == "refused":
             raise InputError(answer if name in answer else f"{name}: {answer}")
         return answer
@@ -184,7 +184,8 @@ def _connected(scheduler: str) -> "Iterator[Client]":
         import distributed
     except ModuleNotFoundError:
         raise InputError('--scheduler needs dask: pip install "sxtbench[cluster]"') from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors end in one line, which is ours
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # errors end in one line, which is ours
     if not re.fullmatch(r"(tcp|tls|ucx|wss?)://.+:\d+", scheduler):
         raise InputError(f"{scheduler!r} is no address of a Dask scheduler; expected one like tcp://HOST:8786")
     try:
