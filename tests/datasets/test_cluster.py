@@ -313,24 +313,24 @@ def test_a_killed_worker_loses_nothing(mini: Task, pair: Processes, tmp_path: Pa
 
 @pytest.mark.slow
 def test_workers_killed_again_and_again_lose_nothing(tmp_path: Path) -> None:
-    """Every second or so a worker is killed and another started, at moments that no step of the work knows of."""
-    spec = replace(mini_task().dataset_spec, sizes={"test": 40}, suffix="+forty")
+    """After every third specimen a worker is killed, whatever it does at that moment, and another started."""
+    spec = replace(mini_task().dataset_spec, sizes={"test": 18}, suffix="+many")
     found = Processes(tmp_path)
     try:
-        pairs = [found.worker() for _ in range(2)]
+        living = [found.worker() for _ in range(2)]
         found.workers(2)
-        killed: list[float] = []
+        done, killed = [], []
 
         def kill(group: str) -> None:
-            if not killed or time.monotonic() - killed[-1] > 1:
-                killed.append(time.monotonic())
-                pairs[0].kill()
-                pairs.append(found.worker())
-                del pairs[0]
+            done.append(group)
+            if len(done) % 3 == 0:
+                living[0].kill()
+                killed.append(living.pop(0))
+                living.append(found.worker())
 
         build(spec, tmp_path / "killed", scheduler=found.address, progress=kill)
     finally:
         found.stop()
     build(spec, tmp_path / "alone")
-    assert len(killed) >= 3
+    assert len(killed) == 6
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "alone")
