@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 
 from sxtbench.acquisition.counts import absorbance, poisson_counts
 from sxtbench.acquisition.series import Exposure, TiltSeries
@@ -224,6 +223,8 @@ def reference_curve(
         for number in range(len(row)):
             key = _key(f"reference {content_sha256} {float(dose)!r} {number}")
             row[number] = information(absorbance(_counts(exposure, incident, key), incident))
+    from sklearn.isotonic import IsotonicRegression  # half of the time in which a worker process starts
+
     rising = IsotonicRegression().fit_transform(np.log(doses), found.mean(axis=1))
     return {
         "reference_doses": doses,
