@@ -209,6 +209,8 @@ def reference_curve(
         `reference_doses` over the full dose, `reference_information` (mean of the exposures, isotonic in the dose),
         and `noise_free_information`, shape (1,).
     """
+    from sklearn.isotonic import IsotonicRegression  # half of the time in which a worker process starts
+
     series = exposure.series
     worth = DoseInformation(lac, specimen.masks["cells"], voxel_size_nm=recipe.voxel_size_nm)
     shape = recipe.shape
@@ -223,8 +225,6 @@ def reference_curve(
         for number in range(len(row)):
             key = _key(f"reference {content_sha256} {float(dose)!r} {number}")
             row[number] = information(absorbance(_counts(exposure, incident, key), incident))
-    from sklearn.isotonic import IsotonicRegression  # half of the time in which a worker process starts
-
     rising = IsotonicRegression().fit_transform(np.log(doses), found.mean(axis=1))
     return {
         "reference_doses": doses,
