@@ -14,6 +14,8 @@ from sxtbench.errors import InputError
 
 _STRAY = re.compile(r"\..+\.[a-z0-9_]{8}\.part")  # as `tempfile` makes names
 
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # all that `numpy.save` says of a full disk
+
 _NO_FLUSH_OF_FOLDERS = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)  # Windows, and some network file systems
 
 _FAULTS = {
@@ -127,7 +129,7 @@ def remove_strays(folder: Path) -> None:
 def require_writable(folder: Path) -> None:
     """Raise `InputError` unless `folder` can be made and written to."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -140,6 +142,8 @@ def storage_fault(error: OSError) -> str | None:
     >>> storage_fault(OSError(errno.ENOSPC, "No space left on device"))
     'the disk is full'
     """
+    if error.errno is None and _SHORT_WRITE.fullmatch(str(error)):
+        return _FAULTS[errno.ENOSPC]
     return _FAULTS.get(error.errno or 0)
 
 

@@ -25,8 +25,8 @@ from sxtbench.benchmark.task import Task
 from sxtbench.datasets import low_dose
 from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.reconstruct import reconstruct
-from sxtbench.datasets.store import open_hierarchy
 from sxtbench.datasets.regenerated import regenerate
+from sxtbench.datasets.store import open_hierarchy
 from sxtbench.datasets.verify import verify
 from sxtbench.errors import CheckError, InputError
 from sxtbench.hashing import sha256_file

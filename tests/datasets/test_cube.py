@@ -14,8 +14,8 @@ from sxtbench.datasets.build import build
 from sxtbench.datasets.cube_recipe import CubeRecipe
 from sxtbench.datasets.recipe import load_recipe, parse_recipe
 from sxtbench.datasets.reconstruct import RECONSTRUCTION_STEP_EXPONENT, reconstruct
-from sxtbench.datasets.store import rounded
 from sxtbench.datasets.regenerated import regenerate
+from sxtbench.datasets.store import rounded
 from sxtbench.datasets.verify import verify
 from sxtbench.errors import InputError
 from sxtbench.labels import ENDOSOME, GLASS, MITOCHONDRION, NUCLEOLUS, NUCLEUS
