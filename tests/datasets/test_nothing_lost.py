@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from multiprocessing import active_children
+from operator import getitem
 from pathlib import Path
 
 import numpy as np
@@ -383,12 +385,21 @@ def test_an_interrupted_build_of_another_recipe_is_refused(little: Path, tmp_pat
         build(replace(SPEC, recipe=other), folder)
 
 
-def test_a_specimen_that_cannot_be_made_is_named(little: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        ("specimen.cells.wall.thickness_um", 9.0, r"the recipe drew a wall of 9\.000 um about a cell"),
+        ("specimen.cells.count", 40, r"the recipe drew 40 cells .* cannot be packed side by side"),
+        ("specimen.cells.count", {"min": 1.2, "max": 1.8}, r"a count from 1\.2 to 1\.8 holds no whole number"),
+        ("acquisition.tilt.dropped_share", 0.9, r"the recipe cannot lose \d+ of \d+ views in runs of at most"),
+    ],
+)
+def test_a_specimen_that_cannot_be_made_is_named(tmp_path: Path, where: str, value: object, said: str) -> None:
     content = SPEC.recipe.model_dump(mode="json")
-    content["specimen"]["cells"]["wall"]["thickness_um"] = 9.0
-    recipe = type(SPEC.recipe).model_validate(content)
-    with pytest.raises(InputError, match=r"test-00000: the recipe drew a wall of 9\.000 um about a cell"):
-        build(replace(SPEC, recipe=recipe), tmp_path / "data")
+    *parents, last = where.split(".")
+    reduce(getitem, parents, content)[last] = value
+    with pytest.raises(InputError, match=f"^test-00000: {said}"):
+        build(replace(SPEC, recipe=SPEC.recipe.model_validate(content)), tmp_path / "data")
 
 
 def write_half(path: Path) -> None:
