@@ -29,7 +29,7 @@ docs: .venv/.dev
 	touch $@
 
 .venv/.dev: .venv/.core
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,formats,hub,learn]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[cluster,dev,formats,hub,learn]"
 	touch $@
 
 clean:

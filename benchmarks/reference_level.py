@@ -6,7 +6,7 @@ Usage: python benchmarks/reference_level.py TASK TIER SPLIT [METHOD ...]
 import sys
 from time import process_time
 
-from sxtbench.benchmark.evaluate import checked
+from sxtbench.benchmark.answer import checked
 from sxtbench.benchmark.method import fit_method, learns, list_baselines, load_method, predict_sample
 from sxtbench.benchmark.scoring import score_primary
 from sxtbench.benchmark.statistics import mean_on_scale

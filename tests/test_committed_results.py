@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from sxtbench.benchmark.answer import checked
 from sxtbench.benchmark.compare import compare
 from sxtbench.benchmark.controls import CONTROLS
-from sxtbench.benchmark.evaluate import SEVERAL_RUNS, checked, evaluate
+from sxtbench.benchmark.evaluate import SEVERAL_RUNS, evaluate
 from sxtbench.benchmark.method import baseline_folder, list_baselines, load_method
 from sxtbench.benchmark.result import Result, check_aggregates, load_result
 from sxtbench.benchmark.scoring import score_sample

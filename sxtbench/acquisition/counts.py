@@ -6,7 +6,6 @@ generator is Philox4x32-10 (Salmon et al., *Parallel random numbers: as easy as 
 """
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.jit import exact_kernel
 
@@ -170,7 +170,7 @@ def _key_words(key: int) -> NDArray[np.uint64]:
 
 
 def _in_blocks(block: Callable[[int], None], size: int, threads: int | None) -> None:
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(block, range(0, size, _BLOCK)))
 
 

@@ -9,7 +9,6 @@ apart give the kernels of all depths to 5e-5 of the maximum.
 """
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from scipy.ndimage import spline_filter1d
 
 from sxtbench.acquisition.optics import ZonePlate
 from sxtbench.acquisition.strip import project_strips
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.jit import kernel
 
@@ -125,7 +125,7 @@ def project_through_lens(
     if shifts is not None and (shifts.shape != (angles.size, 2) or not np.all(np.isfinite(shifts))):
         raise InputError(f"shifts_px has shape {shifts.shape}, expected ({angles.size}, 2), all finite")
     volume = np.ascontiguousarray(volume, np.float32)
-    workers = threads or os.cpu_count() or 1
+    workers = threads or available_cores()
     voxel_um = voxel_size_nm / 1000
     if lens is None and shifts is None:
         sharp = project_strips(volume, angles, voxel_size_um=voxel_um, columns=columns, threads=threads)

@@ -1,7 +1,6 @@
 """Dose: what light leaves in each voxel, what a full view costs against one of a region, and schemes of equal dose."""
 
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.acquisition.strip import project_strips
 from sxtbench.acquisition.tilt import full_rotation_deg
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.jit import kernel
 
@@ -100,7 +100,7 @@ def accumulated_dose(
             _add_dose(volume[z], cosines[i], sines[i], offsets[i], lit / 2, voxel_size_nm / 1000, total)
         np.divide(total, angles.size, out=out[z], casting="unsafe")
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(one, range(len(volume))))
     return out
 

@@ -1,7 +1,6 @@
 """The lens: aperture, transfer and point-spread functions of a zone plate, and the blur in focus (PROTOCOL 1.5)."""
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from scipy import fft
 from scipy.optimize import brentq
 
 from sxtbench.acquisition.diffraction import defocused_windows
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 
 _HC_EV_NM = 1239.84198
@@ -428,6 +428,6 @@ def blur_by(
         blurred = fft.irfft2(spectrum, s=shape, workers=1)
         np.maximum(blurred[pads[0][0] : pads[0][0] + nz, pads[1][0] : pads[1][0] + nu], 0, out=out[i])
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(one, range(n)))
     return out

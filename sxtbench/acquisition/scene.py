@@ -4,7 +4,6 @@ Ice is counted once (PROTOCOL 1.3). A scene is held as its *excess* over the pla
 gets projected and is empty almost everywhere; the slab's own path length is known exactly.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sxtbench.acquisition.cracks import CrackField, CrackParameters, grow_cracks, sample_cracks
+from sxtbench.cores import available_cores
 from sxtbench.distributions import Distribution, Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
@@ -215,7 +215,7 @@ def build_scene(
             here += extra
             masks["impurities"][z, part] = extra > _MASK_PER_UM
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(planes, range(0, grid.shape[0], _CHUNK)))
 
     beads = np.zeros((0, 4))

@@ -1,7 +1,6 @@
 """From a scene to a tilt series: projection, illumination, lens, detector, photons."""
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +17,7 @@ from sxtbench.acquisition.optics import ZonePlate, blur_in_focus
 from sxtbench.acquisition.scene import GeneratorOf, Scene
 from sxtbench.acquisition.strip import project_strips
 from sxtbench.acquisition.tilt import TiltParameters, draw_tilt_scheme
+from sxtbench.cores import available_cores
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry, VolumeGrid
@@ -293,7 +293,7 @@ def _transmit(absorbances: NDArray[np.float32], ice: NDArray[np.float64], thread
         np.negative(absorbances[i], out=absorbances[i])
         np.exp(absorbances[i], out=absorbances[i])
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(one, range(len(absorbances))))
 
 

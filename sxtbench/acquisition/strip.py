@@ -8,13 +8,13 @@ ray are computed once and the inner loop is contiguous. A block owns its slices 
 threads nor their order changes a bit of it.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.jit import kernel
 
@@ -86,7 +86,7 @@ def project_strips(
             _project_tile(volume, first, last, low, high, steep, chosen, along, across, scratch, total)
         np.multiply(total[:, :, : last - first].transpose(0, 2, 1), np.float32(voxel_size_um), out=out[:, first:last])
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(tile, range(0, slices, _TILE)))
     return out
 

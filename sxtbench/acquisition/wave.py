@@ -3,7 +3,6 @@
 Both treat the specimen as one plane, at one distance from focus: no depth of field within it.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from sxtbench.acquisition.optics import blur_by, numerical_aperture, reach_px, wavelength_nm
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 
 SOURCE_POINTS = 9
@@ -196,6 +196,6 @@ def image_partly_coherent(
         limited = fft.ifft2(fft.fft2(light, workers=1)[place], workers=1).real * np.float32(4 / len(pupils))
         np.maximum(limited[pads[0][0] : pads[0][0] + nz, pads[1][0] : pads[1][0] + nu], 0, out=out[i])
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(one, range(n)))
     return out

@@ -1,12 +1,17 @@
 """Check an answer against what a task asks for, before anything is scored or stored."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.errors import InputError
+
+if TYPE_CHECKING:
+    from sxtbench.benchmark.method import Method
+    from sxtbench.benchmark.task import Task
+    from sxtbench.datasets.dataset import Sample
 
 Answer = NDArray[np.uint8] | NDArray[np.float32] | NDArray[np.float64]
 
@@ -89,3 +94,48 @@ def read_answer(file: Path, where: str) -> NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{where}: {file} is not a readable .npy file ({error})") from None
     return answer
+
+
+def checked(task: "Task", sample: "Sample", answer: Any, *, kind: str | None = None) -> Answer:
+    """Return an answer to a sample as the task scores it, or raise with one line.
+
+    Where a task takes projections beside volumes, it scores what the pinned FBP makes of them.
+
+    Parameters
+    ----------
+    task : Task
+        Says which kinds of answer there are.
+    sample : Sample
+        Gives the shapes that are right.
+    answer : ndarray
+        What a method returned, or what stood in a file.
+    kind : str, optional
+        What the method says that it is. Left out, the shape tells.
+    """
+    wanted = task.protocol.answer
+    of_projections = "projections" in wanted.kinds and np.shape(answer) == sample.tilt_series.counts.shape
+    kind = kind or ("projections" if of_projections else wanted.kinds[0])
+    found = check_answer(
+        answer,
+        kind=kind,
+        shape=sample.tilt_series.counts.shape if kind == "projections" else sample.answer_shape,
+        classes=wanted.classes,
+        where=f"{task.name}/{sample.id}",
+    )
+    return sample.from_projections(found) if kind == "projections" else found
+
+
+def answer_kind(method: "Method", task: "Task") -> str:
+    """Return which kind of answer a method gives: what its `answer` names, if that is a text, else the task's first.
+
+    Raises
+    ------
+    InputError
+        For a kind that the task does not take.
+    """
+    kinds = task.protocol.answer.kinds
+    named = getattr(method, "answer", None)  # may be anything in a class of a user's
+    kind = named if isinstance(named, str) else kinds[0]
+    if kind not in kinds:
+        raise InputError(f"{method.name}: answers with {kind!r}; {task.name} takes {' or '.join(kinds)}")
+    return kind

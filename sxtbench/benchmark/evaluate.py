@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from itertools import chain
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.answer import Answer, check_answer, read_answer
+from sxtbench.benchmark.answer import Answer, answer_kind, checked, read_answer
 from sxtbench.benchmark.controls import SEE_TARGETS, TRUTH
 from sxtbench.benchmark.environment import cpu, packages, peak_memory_mb
 from sxtbench.benchmark.method import Method, fit_method, learns, predict_sample, require_meant_for
@@ -27,13 +27,13 @@ from sxtbench.benchmark.result import (
     Shifted,
     WallTime,
     aggregate,
-    rows_of,
 )
 from sxtbench.benchmark.result import Method as MethodStatement
-from sxtbench.benchmark.scoring import reference_columns, score_sample
-from sxtbench.benchmark.task import SHIFTED, Task
+from sxtbench.benchmark.scoring import rows_of_sample
+from sxtbench.benchmark.spread import Spread, spread_answers, spread_rows
+from sxtbench.benchmark.task import Task
 from sxtbench.benchmark.training import answer_key, answers_wanted, fits_of, folder_of, training_data
-from sxtbench.datasets.dataset import Dataset, Sample
+from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.spec import group_id
 from sxtbench.errors import InputError
 from sxtbench.files import atomic_path, require_writable, saying_what_is_safe, write_text
@@ -41,10 +41,13 @@ from sxtbench.pictures import grey_slice_png, sinogram, slice_png
 from sxtbench.writer import is_unused, one_writer
 
 Report = Callable[[str], None]
+SpreadRows = Callable[..., Iterator[tuple[str, list[Row]]]]
 STATEMENT = "predictions.json"
 _IDENTITY = "identity.json"
 SEVERAL_RUNS = "predicted in several runs: wall time and memory are those of the last"
 """Flag of a result whose predictions were interrupted."""
+SIDE_BY_SIDE = "predicted side by side on several processes: wall time and memory are not recorded"
+"""Flag of a result whose predictions were made by several workers."""
 
 
 def evaluate(
@@ -83,7 +86,14 @@ def evaluate(
 
 
 def predict(
-    method: Method, task: Task, out: Path, split: str = "test", *, seed: int = 0, progress: Report | None = None
+    method: Method,
+    task: Task,
+    out: Path,
+    split: str = "test",
+    *,
+    seed: int = 0,
+    spread: Spread | None = None,
+    progress: Report | None = None,
 ) -> Path:
     """Write the answers of a method to `out/<sample id>.npy` and a statement of how they were made.
 
@@ -92,6 +102,9 @@ def predict(
 
     A rerun continues: answers that stand there from the same code, settings, task and data are kept; those of an
     earlier state of the same method are made anew.
+
+    With `spread` samples are answered side by side by workers that load the method themselves; what it costs is then
+    not recorded, and a method that has to be fitted is refused.
 
     Raises
     ------
@@ -131,7 +144,8 @@ def predict(
             for stale in (*answers(), out / STATEMENT):
                 stale.unlink(missing_ok=True)
         write_text(out / _IDENTITY, json.dumps(identity, indent=1, sort_keys=True) + "\n")
-        statement = _predict_all(method, task, dataset, beside, seed, has, save, progress)
+        spread_out = None if spread is None else partial(spread_answers, spread, method, task, out)
+        statement = _predict_all(method, task, dataset, beside, seed, has, save, progress, spread_out)
         known = out / STATEMENT
         if not (known.is_file() and statement["resumed"]):
             write_text(known, json.dumps(statement, indent=1, sort_keys=True, allow_nan=False) + "\n")
@@ -151,7 +165,15 @@ def _require_room(out: Path, slot: Mapping[str, str]) -> dict[str, Any] | None:
     return found
 
 
-def score(task: Task, folder: Path, split: str = "test", *, progress: Report | None = None) -> Result:
+def score(
+    task: Task,
+    folder: Path,
+    split: str = "test",
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Report | None = None,
+) -> Result:
     """Score the answers that `predict` wrote, or that were made elsewhere in the same form.
 
     Parameters
@@ -162,6 +184,8 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
         `<sample id>.npy` for every sample of the split, and optionally `predictions.json`. Without a folder
         `<axis>=<level>` for a level of a training axis, the same answers count for all of its levels. Answers to the
         shifted domain, where the task has one, lie beside the others; without any, the result says nothing of it.
+    workers, scheduler
+        As of `sxtbench.engines.run_jobs`: samples are scored side by side, with the same result.
 
     Raises
     ------
@@ -187,58 +211,16 @@ def score(task: Task, folder: Path, split: str = "test", *, progress: Report | N
 
     named = [s for s in task.beside(split) if f"fingerprint_{s}" in statement or _is_answered(task, s, folder)]
     beside = [task.dataset(other) for other in named]
-    return score_answers(task, task.dataset(split), beside, statement, load, progress)
+    rows = None
+    if workers > 1 or scheduler is not None:
+        rows = partial(spread_rows, task, folder, workers=workers, scheduler=scheduler)
+    return score_answers(task, task.dataset(split), beside, statement, load, progress, rows)
 
 
 def _is_answered(task: Task, split: str, folder: Path) -> bool:
     """Whether any answer to a split is there; looked up without opening the dataset, which may have to be made."""
     count = task.place_of(split)[0].sizes[split]
     return any((folder / f"{group_id(split, index)}.npy").is_file() for index in range(count))
-
-
-def checked(task: Task, sample: Sample, answer: Any, *, kind: str | None = None) -> Answer:
-    """Return an answer to a sample as the task scores it, or raise with one line.
-
-    Where a task takes projections beside volumes, it scores what the pinned FBP makes of them.
-
-    Parameters
-    ----------
-    task : Task
-        Says which kinds of answer there are.
-    sample : Sample
-        Gives the shapes that are right.
-    answer : ndarray
-        What a method returned, or what stood in a file.
-    kind : str, optional
-        What the method says that it is. Left out, the shape tells.
-    """
-    wanted = task.protocol.answer
-    of_projections = "projections" in wanted.kinds and np.shape(answer) == sample.tilt_series.counts.shape
-    kind = kind or ("projections" if of_projections else wanted.kinds[0])
-    found = check_answer(
-        answer,
-        kind=kind,
-        shape=sample.tilt_series.counts.shape if kind == "projections" else sample.answer_shape,
-        classes=wanted.classes,
-        where=f"{task.name}/{sample.id}",
-    )
-    return sample.from_projections(found) if kind == "projections" else found
-
-
-def answer_kind(method: Method, task: Task) -> str:
-    """Return which kind of answer a method gives: what its `answer` names, if that is a text, else the task's first.
-
-    Raises
-    ------
-    InputError
-        For a kind that the task does not take.
-    """
-    kinds = task.protocol.answer.kinds
-    named = getattr(method, "answer", None)  # may be anything in a class of a user's
-    kind = named if isinstance(named, str) else kinds[0]
-    if kind not in kinds:
-        raise InputError(f"{method.name}: answers with {kind!r}; {task.name} takes {' or '.join(kinds)}")
-    return kind
 
 
 def _predict_all(
@@ -250,19 +232,33 @@ def _predict_all(
     has: Callable[[str], bool],
     save: Callable[[str, Answer], None],
     progress: Report | None,
+    answers: Callable[[Mapping[str, tuple[str, str]]], Iterator[str]] | None = None,
 ) -> dict[str, Any]:
-    """Predict what is not there yet, the splits beside after the last fit; return the statement of how."""
+    """Predict what is not there yet, the splits beside after the last fit; return the statement of how.
+
+    `answers`, where given, writes those to (split, sample id) in place of `save` and yields their keys.
+    """
     require_meant_for(method.name, getattr(method, "config", {}), task)
     for some in (dataset, *beside):
         some.require_whole()
     if isinstance(method, SEE_TARGETS):
         dataset, beside = dataset.with_targets, [other.with_targets for other in beside]
     kind, learned = answer_kind(method, task), learns(method, task.protocol.answer.kinds[0])
+    if answers is not None and learned:
+        raise InputError(
+            f"{method.name}: is fitted here, so that it cannot travel; leave out --scheduler and --workers"
+        )
     resumed, fit_seconds, seconds = False, None, 0.0
     for fit, samples in answers_wanted(task, dataset, learned=learned):
         wanted = (samples, *beside) if fit == fits_of(task)[-1] else (samples,)
         keys = {sample_id: answer_key(task, fit, sample_id) for some in wanted for sample_id in some.ids}
         resumed |= any(has(key) for key in keys.values())
+        if answers is not None:
+            todo = {keys[one]: (some.split, one) for some in wanted for one in some.ids if not has(keys[one])}
+            for key in chain((key for key in keys.values() if key not in todo), answers(todo)):
+                if progress:
+                    progress(key)
+            continue
         fitted = method
         if learned and not all(has(key) for key in keys.values()):
             if fit != fits_of(task)[-1]:
@@ -298,11 +294,14 @@ def _predict_all(
             "seeds": [seed] if fit_seconds is not None else [],
             "parameters": config.get("parameters") or {},
         },
+        "side_by_side": answers is not None,
         "resources": {
             "wall_time_s": {"fit": fit_seconds, "predict": seconds},
             "peak_memory_mb": peak_memory_mb(),
             "device": "cpu",
-        },
+        }
+        if answers is None
+        else {"device": "cpu"},
         "environment": here().model_dump(),
     }
 
@@ -314,6 +313,7 @@ def score_answers(
     statement: Mapping[str, Any],
     load: Callable[[str], Any],
     progress: Report | None = None,
+    spread: SpreadRows | None = None,
 ) -> Result:
     """Score answers from wherever they are kept.
 
@@ -331,29 +331,17 @@ def score_answers(
         From the key of an answer (`sxtbench.benchmark.training.answer_key`) to the answer.
     progress : callable, optional
         Called with the id of each sample that is done.
+    spread : callable, optional
+        In place of `load`: `sxtbench.benchmark.spread.spread_rows` of a task and a folder.
     """
     dataset = dataset.with_targets
     dataset.require_whole()
     if statement.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
         raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
-    rows: list[Row] = []
-    apart, reference = statement.get("fits_apart", False), dataset.spec.reference
-    for sample in dataset:
-        *others, last = fits_of(task)
-        answer = checked(task, sample, load(sample.id))
-        scores = score_sample(task, sample, answer)
-        whole = sample.condition == reference and dataset.split != SHIFTED
-        columns = reference_columns(task, sample, answer) if whole else []
-        rows += rows_of(sample.id, sample.group, {**sample.condition, **last}, [*scores, *columns])
-        for fit in others if sample.condition == reference else ():
-            if apart:
-                answer = checked(task, sample, load(answer_key(task, fit, sample.id)))
-                scores = score_sample(task, sample, answer)
-            rows += rows_of(sample.id, sample.group, {**sample.condition, **fit}, scores)
-        if progress:
-            progress(sample.id)
+    apart = statement.get("fits_apart", False)
+    rows = _rows(task, dataset, load, progress, spread, apart=apart, beside=False)
     axes = {name: Axis(levels=axis.levels, reference=axis.reference) for name, axis in task.protocol.axes.items()}
-    shifted = [_score_beside(task, other, statement, load, axes, progress) for other in beside]
+    shifted = [_score_beside(task, other, statement, load, axes, progress, spread) for other in beside]
     return Result(
         task=task.name,
         version=task.protocol.version,
@@ -375,6 +363,26 @@ def score_answers(
     )
 
 
+def _rows(
+    task: Task,
+    dataset: Dataset,
+    load: Callable[[str], Any],
+    progress: Report | None,
+    spread: SpreadRows | None,
+    *,
+    apart: bool,
+    beside: bool,
+) -> list[Row]:
+    """Score every sample, here or elsewhere; the rows are in the order of the samples in both cases."""
+    found: dict[str, list[Row]] = {}
+    here = ((s.id, rows_of_sample(task, s, dataset.split, load, apart=apart, beside=beside)) for s in dataset)
+    for sample_id, rows in here if spread is None else spread(dataset, apart=apart, beside=beside):
+        found[sample_id] = rows
+        if progress:
+            progress(sample_id)
+    return [row for sample_id in dataset.ids for row in found[sample_id]]
+
+
 def _score_beside(
     task: Task,
     dataset: Dataset,
@@ -382,15 +390,11 @@ def _score_beside(
     load: Callable[[str], Any],
     axes: Mapping[str, Axis],
     progress: Report | None,
+    spread: SpreadRows | None,
 ) -> Shifted:
     if statement.get(f"fingerprint_{dataset.split}", dataset.fingerprint) != dataset.fingerprint:
         raise InputError(f"{task.name}: predictions were made on other data ({dataset.split} has another fingerprint)")
-    rows: list[Row] = []
-    for sample in dataset.with_targets:
-        scores = score_sample(task, sample, checked(task, sample, load(sample.id)))
-        rows += rows_of(sample.id, sample.group, {**sample.condition, **fits_of(task)[-1]}, scores)
-        if progress:
-            progress(sample.id)
+    rows = _rows(task, dataset.with_targets, load, progress, spread, apart=False, beside=True)
     return Shifted(fingerprint=dataset.fingerprint, rows=tuple(rows), aggregates=aggregate(rows, axes))
 
 
@@ -410,7 +414,9 @@ def _flags(task: Task, statement: Mapping[str, Any]) -> list[str]:
     flags = []
     if task.dataset_spec.suffix:
         flags.append(f"dataset {task.dataset_spec.name} is not the benchmark's own")
-    if statement.get("resumed"):
+    if statement.get("side_by_side"):
+        flags.append(SIDE_BY_SIDE)
+    elif statement.get("resumed"):
         flags.append(SEVERAL_RUNS)
     return flags
 

@@ -62,6 +62,7 @@ def run(
     weights: Path | None = None,
     recipe: Path | None = None,
     data_seed: int | None = None,
+    scheduler: str | None = None,
 ) -> Result:
     """Fit and predict in a process of its own, score here, write the result and its pictures.
 
@@ -85,6 +86,8 @@ def run(
         As for `load_for`.
     recipe, data_seed
         With which `task` was made, where it is not the benchmark's own.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers answer and score the samples; all must see `root` and the data.
 
     Raises
     ------
@@ -100,8 +103,21 @@ def run(
     outs = [place.predictions(name, split) for name in names]
     results = []
     for k, out in enumerate(outs, seed):
-        _predict(spec, task, out, split, name=method.name, seed=k, weights=weights, recipe=recipe, data_seed=data_seed)
-        results.append(score(task, out, split).model_copy(update={"origin": "reproduced"}))  # what answered ran here
+        _predict(
+            spec,
+            task,
+            out,
+            split,
+            name=method.name,
+            seed=k,
+            weights=weights,
+            recipe=recipe,
+            data_seed=data_seed,
+            scheduler=scheduler,
+        )
+        results.append(
+            score(task, out, split, scheduler=scheduler).model_copy(update={"origin": "reproduced"})
+        )  # what answered ran here
     result = results[0] if seeds == 1 else combine(results)
     dataset, first = task.dataset(split, targets=True), outs[0]
     result = write_previews(result, task, dataset, lambda key: np.load(first / f"{key}.npy"), place.previews)
@@ -128,6 +144,7 @@ def _predict(
     weights: Path | None,
     recipe: Path | None,
     data_seed: int | None,
+    scheduler: str | None,
 ) -> None:
     command = [sys.executable, "-m", "sxtbench", "predict", spec, task.name, "--tier", task.tier, "--split", split]
     command += ["--out", str(out), "--seed", str(seed)]
@@ -135,6 +152,7 @@ def _predict(
     command += ["--weights", str(weights)] if weights else []
     command += ["--recipe", str(recipe)] if recipe else []
     command += ["--data-seed", str(data_seed)] if data_seed is not None else []
+    command += ["--scheduler", scheduler] if scheduler else []
     status = subprocess.run(command, check=False).returncode
     if status in (1, 2, 130):
         raise MethodFailed(status)

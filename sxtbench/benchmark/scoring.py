@@ -1,15 +1,18 @@
 """From one answer to its numbers: the primary metric of the task and the columns beside it."""
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sxtbench.benchmark.answer import Answer
+from sxtbench.benchmark.answer import Answer, checked
 from sxtbench.benchmark.method import load_method
-from sxtbench.benchmark.task import Task
+from sxtbench.benchmark.records import Row, rows_of
+from sxtbench.benchmark.task import SHIFTED, Task
+from sxtbench.benchmark.training import answer_key, fits_of
 from sxtbench.datasets.dataset import Sample
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.metrics import (
@@ -104,6 +107,45 @@ def reference_columns(task: Task, sample: Sample, answer: Answer) -> list[Score]
         task.protocol.primary.classes,
         voxel_size_nm=sample.voxel_size_nm,
     )
+
+
+def rows_of_sample(
+    task: Task,
+    sample: Sample,
+    split: str,
+    load: Callable[[str], Any],
+    *,
+    apart: bool = False,
+    beside: bool = False,
+) -> list[Row]:
+    """Score what a method says of one sample: the rows that it has in a result.
+
+    Parameters
+    ----------
+    task : Task
+        Says what is scored.
+    sample : Sample
+        With its targets.
+    split : str
+        To which it belongs; the shifted domain has no columns of the reference level.
+    load : callable
+        From the key of an answer (`sxtbench.benchmark.training.answer_key`) to the answer.
+    apart : bool
+        Whether each fit of a training axis has answers of its own; without, the same answers count for all.
+    beside : bool
+        Whether the split is scored beside another one, at the last fit alone.
+    """
+    *others, last = fits_of(task)
+    is_reference = sample.condition == task.dataset_spec.reference
+    answer = checked(task, sample, load(sample.id))
+    scores = score_sample(task, sample, answer)
+    columns = reference_columns(task, sample, answer) if is_reference and split != SHIFTED else []
+    rows = rows_of(sample.id, sample.group, {**sample.condition, **last}, [*scores, *columns])
+    for fit in others if is_reference and not beside else ():
+        if apart:
+            scores = score_sample(task, sample, checked(task, sample, load(answer_key(task, fit, sample.id))))
+        rows += rows_of(sample.id, sample.group, {**sample.condition, **fit}, scores)
+    return rows
 
 
 def score_primary(task: Task, sample: Sample, answer: Answer) -> float:

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from sxtbench.benchmark.answer import answer_kind, checked
 from sxtbench.benchmark.constants import key_of
-from sxtbench.benchmark.evaluate import answer_kind, checked
 from sxtbench.benchmark.gate import missed
 from sxtbench.benchmark.method import (
     baseline_folder,

@@ -41,7 +41,19 @@ SeasonFolder = Annotated[
     Path | None,
     typer.Option("--season", help="The published folder of a season: its hidden test.", show_default=False),
 ]
-Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes that generate specimens.")]
+Workers = Annotated[
+    int, typer.Option("--workers", "-j", min=1, help="Processes that generate specimens, at most one a core.")
+]
+Processes = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side, at most one a core.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Of a running Dask cluster, tcp://HOST:8786, which then does the work (docs/cluster.md).",
+        show_default=False,
+    ),
+]
 
 
 @contextmanager
@@ -94,7 +106,7 @@ def in_season(season: Path | None, task: str | None, tier: str | None) -> "Task 
     return chosen
 
 
-def ready(task: "Task", splits: list[str], workers: int = 1) -> None:
+def ready(task: "Task", splits: list[str], workers: int = 1, scheduler: str | None = None) -> None:
     """Generate the splits that are missing, with a bar where there is anything to do."""
     from sxtbench.datasets.build import build, missing_specimens
     from sxtbench.datasets.dataset import home
@@ -104,4 +116,4 @@ def ready(task: "Task", splits: list[str], workers: int = 1) -> None:
         missing = missing_specimens(spec, folder, chosen)
         if missing:
             with progress(f"generate {spec.name}", missing) as done:
-                build(spec, folder, splits=chosen, workers=workers, progress=done)
+                build(spec, folder, splits=chosen, workers=workers, scheduler=scheduler, progress=done)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sxtbench.cli.console import DataSeed, Recipe, TaskName, Tier, Workers, progress
+from sxtbench.cli.console import DataSeed, Recipe, Scheduler, TaskName, Tier, Workers, progress
 from sxtbench.errors import CheckError, InputError
 
 
@@ -17,9 +17,12 @@ def generate(
         typer.Option("--splits", help="Comma-separated; `shifted`, where a task has it, is made in a folder beside."),
     ] = "train,validation,test",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", "-o", help="The dataset's own folder (default: under $SXTBENCH_HOME).", show_default=False
+            "--out",
+            "-o",
+            help="The dataset's own folder, or a URL of fsspec (default: under $SXTBENCH_HOME).",
+            show_default=False,
         ),
     ] = None,
     count: Annotated[
@@ -28,28 +31,38 @@ def generate(
     seed: DataSeed = None,
     recipe: Recipe = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Build a dataset; a build that was stopped continues.
 
-    Example: `sxtbench generate limited-angle-segmentation --tier tiny --out ./tiny`
+    Example: `sxtbench generate limited-angle-segmentation --tier tiny --out ./tiny`, on a cluster
+    `sxtbench generate limited-angle-segmentation --tier full --scheduler tcp://head:8786 --out /scratch/full`
     """
+    from contextlib import nullcontext
     from dataclasses import replace
 
     from sxtbench.benchmark.task import get_task
     from sxtbench.datasets.build import build, missing_specimens, read_statement
     from sxtbench.datasets.dataset import home
+    from sxtbench.datasets.remote import is_url, staged
 
     chosen = [name.strip() for name in splits.split(",") if name.strip()]
-    for spec, place, here in get_task(task, tier, seed=seed, recipe=recipe).at(out).places_of(chosen):
+    url = out if out is not None and is_url(out) else None
+    data = None if out is None else Path(out if url is None else "url")
+    for spec, place, here in get_task(task, tier, seed=seed, recipe=recipe).at(data).places_of(chosen):
         if count is not None:
             spec = replace(spec, sizes=dict.fromkeys(spec.sizes, count), suffix=f"{spec.suffix}+count{count}")
         folder = place or home() / "datasets" / spec.name
-        missing = missing_specimens(spec, folder, here)
-        with progress(f"generate {spec.name}", missing) as done:
-            build(spec, folder, splits=here, workers=workers, progress=done)
-        for name, stated in read_statement(folder)["splits"].items():
-            typer.echo(f"{name:<11} {stated['specimens']:>4} specimens  fingerprint {stated['fingerprint'][:16]}")
-        typer.echo(folder)
+        there = None if url is None else url.rstrip("/") + folder.name.removeprefix("url")
+        with nullcontext() if there is None else staged(there) as stage:
+            folder = folder if stage is None else stage.folder
+            missing = missing_specimens(spec, folder, here)
+            with progress(f"generate {spec.name}", missing) as done:
+                build(spec, folder, splits=here, workers=workers, scheduler=scheduler, stage=stage, progress=done)
+            stated = read_statement(folder)["splits"]
+        for name, split in stated.items():
+            typer.echo(f"{name:<11} {split['specimens']:>4} specimens  fingerprint {split['fingerprint'][:16]}")
+        typer.echo(there or folder)
 
 
 def verify(

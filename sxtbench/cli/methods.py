@@ -8,7 +8,9 @@ import typer
 from sxtbench.cli.console import (
     Data,
     DataSeed,
+    Processes,
     Recipe,
+    Scheduler,
     SeasonFolder,
     Split,
     TaskName,
@@ -90,6 +92,7 @@ def run(
     recipe: Recipe = None,
     data_seed: DataSeed = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Fit, predict and score a method, set it beside the baselines, and draw the board.
 
@@ -110,9 +113,18 @@ def run(
     require_seeds(loaded, chosen, seeds)
     require_writable(out)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
-    ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], workers)
+    ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], workers, scheduler)
     result = run_method(
-        method, chosen, out, split, seed=seed, seeds=seeds, weights=weights, recipe=recipe, data_seed=data_seed
+        method,
+        chosen,
+        out,
+        split,
+        seed=seed,
+        seeds=seeds,
+        weights=weights,
+        recipe=recipe,
+        data_seed=data_seed,
+        scheduler=scheduler,
     )
     typer.echo(result.summary())
     others = [other for other in shipped_results(chosen, split) if other.method.name != result.method.name]
@@ -161,14 +173,18 @@ def predict(
     voxel_size: VoxelSize = None,
     lac_unit: LacUnit = None,
     season: SeasonFolder = None,
+    workers: Processes = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Write a method's answers, one file a sample; a run that was stopped continues. With --input, of own data.
 
     Example: `sxtbench predict fbp-otsu limited-angle-segmentation --out ./answers`,
-    `sxtbench predict fbp-otsu --input cell.zarr.zip --out labels.mrc`
+    `sxtbench predict fbp-otsu --input cell.zarr.zip --out labels.mrc`, on a cluster
+    `sxtbench predict tv limited-angle-reconstruction --scheduler tcp://head:8786 --out /scratch/answers`
     """
     from sxtbench.benchmark.evaluate import predict as predict_split
     from sxtbench.benchmark.method import learns, load_for
+    from sxtbench.benchmark.spread import Spread
     from sxtbench.benchmark.task import get_task
     from sxtbench.benchmark.training import answers_wanted
     from sxtbench.datasets.spec import PRIVATE
@@ -180,6 +196,8 @@ def predict(
             "--season has its own data and split; it goes without --input, --recipe, --data-seed and --split"
         )
     if own is not None:
+        if workers > 1 or scheduler is not None:
+            raise InputError("--workers and --scheduler spread the samples of a task; with --input there is one")
         for name, given in (("--recipe", recipe), ("--data-seed", data_seed)):
             if given is not None:
                 raise InputError(f"{name} makes another dataset; with --input there is none")
@@ -195,13 +213,16 @@ def predict(
     split = PRIVATE if hidden else split
     loaded = load_for(chosen, method, weights)
     fitted = learns(loaded, chosen.protocol.answer.kinds[0])
-    ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)])
-    if fitted:
+    ready(chosen, [*(["train", "validation"] if fitted else []), split, *chosen.beside(split)], scheduler=scheduler)
+    spread = None
+    if workers > 1 or scheduler is not None:
+        spread = Spread(method=method, weights=weights, workers=workers, scheduler=scheduler)
+    elif fitted:
         console.print(f"{loaded.name}: fitting on train, then predicting")
     wanted = answers_wanted(chosen, chosen.dataset(split), learned=fitted)
     answers = sum(len(samples) for _, samples in wanted) + sum(len(chosen.dataset(s)) for s in chosen.beside(split))
     with progress(f"{loaded.name} on {split}", answers) as done:
-        predict_split(loaded, chosen, out, split, seed=seed, progress=done)
+        predict_split(loaded, chosen, out, split, seed=seed, spread=spread, progress=done)
 
 
 def _predict_own(
@@ -269,6 +290,8 @@ def score(
     data: Data = None,
     recipe: Recipe = None,
     data_seed: DataSeed = None,
+    workers: Processes = 1,
+    scheduler: Scheduler = None,
 ) -> None:
     """Score answers that `predict` wrote or that were made elsewhere, or a submission.
 
@@ -284,6 +307,8 @@ def score(
     if predictions.is_file() or (predictions / STATEMENT).is_file():
         if recipe is not None or data_seed is not None or split != "test":
             raise InputError(f"{predictions}: is a submission, which takes no --split, --recipe and --data-seed")
+        if workers > 1 or scheduler is not None:
+            raise InputError(f"{predictions}: is a submission, which is scored here, without --workers and --scheduler")
         result = _score_submission(predictions, task, tier, data)
     else:
         if task is None:
@@ -293,9 +318,9 @@ def score(
                 f"{predictions}: name the task too, as in `score DIR TASK`; only a submission names its own"
             )
         chosen = get_task(task, tier or "tiny", seed=data_seed, recipe=recipe).at(data)
-        ready(chosen, [split])
+        ready(chosen, [split], scheduler=scheduler)
         with progress(f"score {split}", len(chosen.dataset(split))) as done:
-            result = score_split(chosen, predictions, split, progress=done)
+            result = score_split(chosen, predictions, split, workers=workers, scheduler=scheduler, progress=done)
     result = result if old is None else with_columns_of(result, old)
     path = result.save(out or update or Path("result.json"))
     typer.echo(result.summary())

@@ -6,15 +6,13 @@ the statement of the dataset are made from the rows when a split is complete. A 
 
 import json
 import platform
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,10 +26,10 @@ from sxtbench.datasets.recipe import AnyRecipe, FlatGridRecipe
 from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.spec import PRIVATE, DatasetSpec, fingerprint, twin_id
 from sxtbench.datasets.tables import write_manifest
+from sxtbench.engines import run_jobs
 from sxtbench.errors import InputError
 from sxtbench.files import copy_file, require_writable, saying_what_is_safe, write_text
 from sxtbench.hashing import canonical_json, sha256_file
-from sxtbench.orphans import end_with_parent
 from sxtbench.writer import is_unused, one_writer
 
 VERSION = "1.3.0"
@@ -40,6 +38,23 @@ _ROWS = ".build"
 CHECKSUMS = "SHA256SUMS"
 
 Progress = Callable[[str], None]
+
+
+class Stage(Protocol):
+    """A place other than the dataset's folder for what specimens consist of (`sxtbench.datasets.remote`)."""
+
+    @property
+    def work(self) -> Callable[[Job], Any]:
+        """What makes a specimen and puts it there; it travels to workers."""
+        ...
+
+    def begin(self) -> None:
+        """Take note that the folder has its statement."""
+        ...
+
+    def arrived(self, made: Any) -> None:
+        """Take note of what `work` returned."""
+        ...
 
 
 def _produce(job: Job) -> str:
@@ -51,6 +66,24 @@ def _produce(job: Job) -> str:
     row = write_record(job, as_published(record, job.spec) if job.split == PRIVATE else record)
     write_text(_row_path(job), canonical_json(row))
     return job.group
+
+
+def produce_and_put(put: Callable[[Path, str], None], job: Job) -> None:
+    """Simulate one specimen in a folder that goes away and hand its files over, the row last.
+
+    Parameters
+    ----------
+    put : callable
+        Called with each file and its name in the dataset.
+    job : Job
+        The specimen; its own folder is not touched.
+    """
+    with tempfile.TemporaryDirectory(prefix="sxtbench-") as scratch:
+        here = replace(job, folder=Path(scratch))
+        _produce(here)
+        files = sorted((path for path in here.folder.rglob("*") if path.is_file()), key=lambda f: f == _row_path(here))
+        for path in files:
+            put(path, path.relative_to(here.folder).as_posix())
 
 
 def family_of(recipe: AnyRecipe) -> ModuleType:
@@ -129,7 +162,9 @@ def build(
     *,
     splits: Sequence[str] | None = None,
     workers: int = 1,
+    scheduler: str | None = None,
     seed: int | None = None,
+    stage: Stage | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Build the splits of a dataset that are not there yet.
@@ -144,8 +179,12 @@ def build(
         All splits of the spec by default.
     workers : int
         Processes; each specimen is independent, so the bytes do not depend on their number.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers make the specimens; all of them must see `folder`.
     seed : int, optional
         Root seed of a private split, in place of the recipe's. It is written nowhere.
+    stage : Stage, optional
+        Where the specimens go in place of `folder`, which then holds what describes them alone.
     progress : callable, optional
         Called with the id of each specimen that is done.
 
@@ -154,9 +193,10 @@ def build(
     InputError
         For an unknown split, a folder that cannot be written, holds something else or is being written by another
         process, a recipe that cannot be satisfied (with the specimen), a full disk or a worker process that died (with
-        how many specimens are there).
+        how many specimens are there), and what `run_jobs` says.
     """
     chosen = list(splits or spec.sizes)
+    folder = folder if scheduler is None else folder.absolute()
     _require_splits(spec, chosen)
     if (folder / STATEMENT).is_file():
         _require_same(spec, folder)
@@ -175,7 +215,13 @@ def build(
         else:
             write_text(folder / STATEMENT, _pretty({**identity(spec), "version": VERSION, "splits": {}}))
         drawn = spec if seed is None else replace(spec, recipe=spec.recipe.model_copy(update={"seed": seed}))
-        for done in _run(_missing(drawn, folder, chosen), workers):
+        missing = {job.group: job for job in _missing(drawn, folder, chosen)}
+        if stage is not None:
+            stage.begin()
+        work, shared = (_produce, folder) if stage is None else (stage.work, None)
+        for done, made in run_jobs(missing, work, workers=workers, scheduler=scheduler, folder=shared):
+            if stage is not None:
+                stage.arrived(made)
             if progress:
                 progress(done)
         (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
@@ -214,24 +260,6 @@ def _missing(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> list[Job
         for index in range(spec.sizes[split])
     ]
     return [job for job in jobs if not _row_path(job).is_file()]
-
-
-def _run(jobs: list[Job], workers: int) -> Iterator[str]:
-    if workers <= 1 or len(jobs) <= 1:
-        yield from map(_produce, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_ctrl_c) as pool:
-        try:
-            yield from pool.map(_produce, jobs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _leave_ctrl_c() -> None:
-    """Leave Ctrl-C to the parent: a worker finishes its specimen, whole, unless the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
 
 
 def _finish_split(spec: DatasetSpec, folder: Path, split: str) -> None:
@@ -294,7 +322,7 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
     write_text(folder / "README.md", render_card(folder))
     copy_file(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
     copy_file(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
-    write_checksums(folder)
+    write_checksums(folder, _hashes_of_rows(folder))
 
 
 def dataset_files(folder: Path) -> list[str]:
@@ -304,7 +332,17 @@ def dataset_files(folder: Path) -> list[str]:
     return sorted(n for n in names if n != CHECKSUMS and not any(part.startswith(".") for part in n.split("/")))
 
 
-def write_checksums(folder: Path) -> None:
-    """Write `SHA256SUMS`, in the format of coreutils."""
-    lines = [f"{sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
+def write_checksums(folder: Path, known: Mapping[str, str] | None = None) -> None:
+    """Write `SHA256SUMS`, in the format of coreutils; files whose hashes are `known` by name are not read."""
+    known = known or {}
+    lines = [f"{known.get(name) or sha256_file(folder / name)}  {name}" for name in dataset_files(folder)]
     write_text(folder / CHECKSUMS, "\n".join(lines) + "\n")
+
+
+def _hashes_of_rows(folder: Path) -> dict[str, str]:
+    """Return the hashes that were taken of the specimens' files when they were written, by name."""
+    found: dict[str, str] = {}
+    for path in sorted((folder / _ROWS).glob("*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        found |= {row[f"{part}_path"]: row[f"{part}_sha256"] for part in ("input", "target", "objects")}
+    return found

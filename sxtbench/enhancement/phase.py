@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 
 Form = Literal["standard", "generalised"]
@@ -264,8 +265,8 @@ def _filtered(
     flat = values.reshape(-1, *sides)
     out = np.empty_like(flat)
     for image, result in zip(flat, out, strict=True):
-        spectrum = scipy.fft.rfftn(np.pad(image, pads, mode="edge"), workers=2)
-        result[...] = scipy.fft.irfftn(spectrum * transfer, padded, workers=2)[inner]
+        spectrum = scipy.fft.rfftn(np.pad(image, pads, mode="edge"), workers=available_cores())
+        result[...] = scipy.fft.irfftn(spectrum * transfer, padded, workers=available_cores())[inner]
     return out.reshape(values.shape)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.labels import BACKGROUND, CYTOPLASM, GLASS
 from sxtbench.metrics.fidelity import lac_bias, lac_regression
@@ -314,13 +315,13 @@ def gaussian_low_pass(volume: NDArray[np.float32], sigma_px: float) -> NDArray[n
 
     if sigma_px == 0:
         return volume
-    spectrum = scipy.fft.rfftn(volume, workers=2)
+    spectrum = scipy.fft.rfftn(volume, workers=available_cores())
     for axis, size in enumerate(volume.shape):
         k = scipy.fft.rfftfreq(size) if axis == volume.ndim - 1 else scipy.fft.fftfreq(size)
         shape = [1] * volume.ndim
         shape[axis] = k.size
         spectrum *= np.exp(-2 * (np.pi * sigma_px * k) ** 2).astype(np.float32).reshape(shape)
-    return np.asarray(scipy.fft.irfftn(spectrum, volume.shape, workers=2, overwrite_x=True), np.float32)
+    return np.asarray(scipy.fft.irfftn(spectrum, volume.shape, workers=available_cores(), overwrite_x=True), np.float32)
 
 
 def score_contrast(

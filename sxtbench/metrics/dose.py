@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.labels import CYTOPLASM, DROPLET, ENDOSOME, MITOCHONDRION, NUCLEOLUS, NUCLEUS
 from sxtbench.metrics.fidelity import LAC_RANGE, lac_bias, psnr_affine, psnr_lac, ssim
@@ -29,7 +30,6 @@ SHORTEST_VOXELS = 4
 _CLASSES = (CYTOPLASM, DROPLET, NUCLEUS, NUCLEOLUS, MITOCHONDRION, ENDOSOME)
 _BEYOND = 3  # shells above the last that are kept, as the mask mixes neighbours
 _DEGREE = 4  # of the polynomial in k that the logarithm of a gain is
-_WORKERS = 2
 _STEPS = 4000  # of log m, in which the reference curve is inverted
 LEAST, MOST = 0.1, 100.0
 """Ends of the scale of equivalent doses."""
@@ -113,7 +113,7 @@ class DoseInformation:
         flat = self._flattened(volume, which)
         flat -= np.float32(np.sum(flat * self._weight, dtype=np.float64) / self._total)
         flat *= self._weight
-        spectrum: NDArray[np.complex64] = scipy.fft.rfftn(flat, workers=_WORKERS)
+        spectrum: NDArray[np.complex64] = scipy.fft.rfftn(flat, workers=available_cores())
         return spectrum.reshape(-1)[self._scored]
 
     def _flattened(self, volume: NDArray[np.floating], which: str) -> NDArray[np.float32]:
@@ -146,15 +146,15 @@ class DoseInformation:
 
         n, m = self._side, self._coarse
         low = np.fft.fftfreq(m, 1 / m).astype(np.intp)
-        spectrum = scipy.fft.rfft(volume, n, axis=2, workers=_WORKERS)[:, :, : m // 2 + 1]
-        spectrum = scipy.fft.fft(spectrum, n, axis=1, workers=_WORKERS)[:, low]
-        cut: NDArray[np.complex64] = scipy.fft.fft(spectrum, n, axis=0, workers=_WORKERS)[low]
+        spectrum = scipy.fft.rfft(volume, n, axis=2, workers=available_cores())[:, :, : m // 2 + 1]
+        spectrum = scipy.fft.fft(spectrum, n, axis=1, workers=available_cores())[:, low]
+        cut: NDArray[np.complex64] = scipy.fft.fft(spectrum, n, axis=0, workers=available_cores())[low]
         return cut
 
     def _resampled(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         import scipy.fft
 
-        found: NDArray[np.float32] = scipy.fft.irfftn(spectrum, (self._coarse,) * 3, workers=_WORKERS)
+        found: NDArray[np.float32] = scipy.fft.irfftn(spectrum, (self._coarse,) * 3, workers=available_cores())
         return found
 
     def _sums(self, values: NDArray[np.floating]) -> NDArray[np.float64]:

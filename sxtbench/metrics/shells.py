@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 
 CONE_MARGIN_DEG = 3.0
 SOFT_EDGE = 6  # voxels
 _FULL_GAPS = 5  # gaps up to this many median gaps are dropped views, a wider one is a missing wedge
 _SAME_DEG = 1e-6  # angles closer than this are one direction
-_WORKERS = 2
 
 
 class ShellSums(NamedTuple):
@@ -143,7 +143,7 @@ def independent_share(weight: NDArray[np.floating] | None, shape: tuple[int, ...
     if weight is None and set(shape) == {side}:
         return 1.0
     squared = np.ones(shape, np.float32) if weight is None else np.square(np.asarray(weight, np.float32))
-    spectrum = scipy.fft.rfftn(squared, (side,) * len(shape), workers=_WORKERS)
+    spectrum = scipy.fft.rfftn(squared, (side,) * len(shape), workers=available_cores())
     k = np.square(np.fft.fftfreq(side, 1 / side))
     across = k[:, None] + np.square(np.arange(side // 2 + 1))[None, :]
     twice = mirror_weights(side)
@@ -310,7 +310,7 @@ def weighted_spectrum(
         values *= factor
     if np.abs(values).max() <= 4 * np.finfo(dtype).eps * largest:  # a constant: nothing but rounding is left
         values[...] = 0
-    spectrum: NDArray[Any] = scipy.fft.rfftn(values, (side,) * volume.ndim, workers=_WORKERS, overwrite_x=True)
+    spectrum: NDArray[Any] = scipy.fft.rfftn(values, (side,) * volume.ndim, workers=available_cores(), overwrite_x=True)
     return spectrum if volume.ndim == 3 else spectrum[None]
 
 

@@ -1,13 +1,13 @@
 """The parallel-beam projector: line integrals of a volume (Joseph's method) and their adjoint, matrix-free."""
 
 import importlib
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators._arrays import checked, is_tensor
@@ -117,7 +117,7 @@ class ParallelBeam(Operator):
         self.origin_nm: tuple[float, float, float] = (float(origin[0]), float(origin[1]), float(origin[2]))
         self.backend = backend
         self.device = device
-        self.threads = _available_cores() if threads is None else int(threads)
+        self.threads = available_cores() if threads is None else int(threads)
         self._engine = self._make_engine()
 
     @property
@@ -276,7 +276,3 @@ def _installed(module: str, backend: str) -> Any:
         if error.name != module:
             raise
         raise InputError(f"backend {backend!r} needs {module}, which is not installed: {_INSTALL[module]}") from None
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.geometry import ParallelGeometry
 from sxtbench.operators import ParallelBeam
@@ -11,7 +12,6 @@ from sxtbench.operators import ParallelBeam
 EXTENSIONS = (None, "edge")
 FILTERS = ("ram-lak", "shepp-logan", "hann", "hamming")
 _EDGE_COLUMNS = 8  # over which the value at the edge is averaged: less noise
-_WORKERS = 2
 _CHUNK_BYTES = 32 * 2**20  # of padded rows that are filtered at a time
 _SAME_DEG = 1e-6  # angles closer than this are one direction
 
@@ -116,9 +116,9 @@ def filter_projections(
         if not finite.all():
             angle, row = divmod(begin + int(np.argmin(finite)), slices)
             raise InputError(f"projections hold NaN or infinity in view {angle}, row {row}; expected finite absorbance")
-        spectrum = scipy.fft.rfft(continued(part, margin), size, axis=1, workers=_WORKERS)
+        spectrum = scipy.fft.rfft(continued(part, margin), size, axis=1, workers=available_cores())
         spectrum *= response
-        filtered = scipy.fft.irfft(spectrum, size, axis=1, workers=_WORKERS)
+        filtered = scipy.fft.irfft(spectrum, size, axis=1, workers=available_cores())
         out_rows[begin : begin + chunk] = filtered[:, margin : margin + columns]
     return out
 

@@ -1,6 +1,5 @@
 """Weighted least squares with total variation, by the primal-dual hybrid gradient method."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.operators import LinearOperator, Scaled
 from sxtbench.operators._arrays import is_tensor
@@ -204,7 +204,7 @@ class _Torch:
 
 
 def _in_slabs(slices: int, work: Callable[[int, int], None]) -> None:
-    workers = min(slices, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    workers = min(slices, available_cores())
     edges = [slices * i // workers for i in range(workers + 1)]
     if workers == 1:
         work(0, slices)

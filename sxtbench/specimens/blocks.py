@@ -1,16 +1,12 @@
 """Work on a volume in blocks of z-slices on threads: each block owns its slices, so results ignore the thread count."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from sxtbench.cores import available_cores
+
 T = TypeVar("T")
-
-
-def available_workers() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_blocks(task: Callable[[int, int], T], length: int, *, block: int, workers: int | None = None) -> list[T]:
@@ -29,7 +25,7 @@ def in_blocks(task: Callable[[int, int], T], length: int, *, block: int, workers
     [(0, 2), (2, 4), (4, 5)]
     """
     spans = [(first, min(first + block, length)) for first in range(0, length, block)]
-    workers = min(workers or available_workers(), len(spans))
+    workers = min(workers or available_cores(), len(spans))
     if workers <= 1:
         return [task(first, last) for first, last in spans]
     with ThreadPoolExecutor(workers) as pool:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sxtbench.benchmark.evaluate import checked, evaluate, predict, score
+from sxtbench.benchmark.answer import checked
+from sxtbench.benchmark.evaluate import evaluate, predict, score
 from sxtbench.benchmark.method import load_method
 from sxtbench.benchmark.scoring import score_primary, score_sample
 from sxtbench.benchmark.task import Task
