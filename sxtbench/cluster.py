@@ -3,20 +3,22 @@
 What travels is a function's name, plain data and what the function returns; arrays go through files that workers share.
 """
 
+import importlib
 import logging
 import os
 import re
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sxtbench
 from sxtbench.cores import share_of_cores
 from sxtbench.errors import InputError
 
@@ -32,6 +34,8 @@ _AHEAD = 500  # jobs that the scheduler holds at most: they are small, and a clu
 _CONNECT_S = 10.0
 _NO_WORKERS_S = 60.0  # without a worker for so long, a run ends
 _POLL_S = 2.0
+_GATHER_S = 60.0
+_DROPPED = 10  # so often a finished job is done again that went with its worker before its answer was fetched
 
 _one_at_a_time = threading.Lock()
 
@@ -63,38 +67,45 @@ def run_on_cluster(
     with _connected(scheduler) as client:
         _require_workers(client, scheduler)
         _require_version(client)
-        if folder is not None:
-            _require_folder(client, folder)
-        yield from _run(client, jobs, work, scheduler)
+        with nullcontext() if folder is None else _seen_by_all(client, folder) as token:
+            yield from _run(client, jobs, work, scheduler, token)
 
 
-def _run(client: "Client", jobs: Mapping[str, J], work: Callable[[J], R], scheduler: str) -> Iterator[tuple[str, R]]:
-    waiting = iter(jobs.items())
+def _run(
+    client: "Client", jobs: Mapping[str, J], work: Callable[[J], R], scheduler: str, token: Path | None
+) -> Iterator[tuple[str, R]]:
+    waiting = iter(jobs)
     running: dict[Future, str] = {}
+    dropped: Counter[str] = Counter()
     done: SimpleQueue[Future] = SimpleQueue()
 
-    def submit(count: int) -> None:
-        for name, job in islice(waiting, count):
-            future = client.submit(
-                on_worker,
-                work,
-                job,
-                sxtbench.__version__,
-                pure=False,
-                retries=RETRIES,
-                key=f"{name}-{uuid.uuid4().hex}",
-            )
-            running[future] = name
-            future.add_done_callback(done.put)
+    def submit(name: str) -> None:
+        key = f"{name}-{uuid.uuid4().hex}"
+        job = client.submit(on_worker, work, jobs[name], _version(), token, pure=False, retries=RETRIES, key=key)
+        running[job] = name
+        job.add_done_callback(done.put)
 
     try:
-        submit(_AHEAD)
+        for name in islice(waiting, _AHEAD):
+            submit(name)
         while running:
             future = _next_done(client, done, scheduler)
+            if future.status == "pending":  # its answer went with its worker, and is being made again
+                future.add_done_callback(done.put)
+                continue
             name = running.pop(future)
-            answer = _answer_of(future, name, scheduler)
-            future.release()
-            submit(1)
+            try:
+                answer = _answer_of(future, name)
+            except (CancelledError, TimeoutError):  # the same, in the middle of asking for it
+                dropped[name] += 1
+                if dropped[name] > _DROPPED:
+                    raise InputError(f"{scheduler}: has dropped {name} {_DROPPED} times; {_CONTINUE}") from None
+                submit(name)
+                continue
+            finally:
+                future.release()
+            for following in islice(waiting, 1):
+                submit(following)
             yield name, answer
     finally:
         with suppress(Exception):  # of a connection that is gone; what matters has been told
@@ -119,13 +130,16 @@ def _next_done(client: "Client", done: "SimpleQueue[Future]", scheduler: str) ->
 _CONTINUE = "what is done is whole and the same command continues"
 
 
-def _answer_of(future: "Future", name: str, scheduler: str) -> Any:
+def _answer_of(future: "Future", name: str) -> Any:
     from distributed import KilledWorker
 
     if future.status in ("cancelled", "lost"):
-        raise InputError(f"{scheduler}: the scheduler has dropped the job {name}; {_CONTINUE}")
+        raise CancelledError
     if future.status == "finished":
-        verdict, answer = future.result()
+        try:
+            verdict, answer = future.result(timeout=_GATHER_S)
+        except (JobError, KilledWorker) as other:  # of another try, as the answer was gone
+            raise CancelledError from other
         if verdict == "refused":
             raise InputError(answer if name in answer else f"{name}: {answer}")
         return answer
@@ -143,13 +157,18 @@ class JobError(RuntimeError):
     """What a job raised on a worker, in words, with the worker's address."""
 
 
-def on_worker(work: Callable[[J], R], job: J, version: str) -> tuple[str, R | str]:
-    """Run one job on a worker and return `("done", answer)`, or `("refused", why)` where another try would not help."""
+def on_worker(work: Callable[[J], R], job: J, version: str, token: Path | None) -> tuple[str, R | str]:
+    """Run one job on a worker and return `("done", answer)`, or `("refused", why)` where another try would not help.
+
+    Version and folder are asked once more, of workers that have come since all were asked.
+    """
     from distributed import get_worker
 
     worker = get_worker()
-    if sxtbench.__version__ != version:  # of a worker that has come since the others were asked
-        return "refused", _other_version({worker.address: sxtbench.__version__}, version)
+    if _version() != version:
+        return "refused", _other_version({worker.address: _version()}, version)
+    if token is not None and (why := _write_beside(token)) is not None:
+        return "refused", _not_shared(token.parent, worker.address, why)
     with _one_at_a_time, share_of_cores(worker.state.nthreads):
         try:
             return "done", work(job)
@@ -165,7 +184,8 @@ def _connected(scheduler: str) -> "Iterator[Client]":
         import distributed
     except ModuleNotFoundError:
         raise InputError('--scheduler needs dask: pip install "sxtbench[cluster]"') from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors end in one line, which is ours
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # errors end in one line, which is ours
     if not re.fullmatch(r"(tcp|tls|ucx|wss?)://.+:\d+", scheduler):
         raise InputError(f"{scheduler!r} is no address of a Dask scheduler; expected one like tcp://HOST:8786")
     try:
@@ -193,18 +213,23 @@ def _require_workers(client: "Client", scheduler: str) -> None:
         ) from None
 
 
+def _version() -> str:
+    return str(importlib.import_module("sxtbench").__version__)  # by name: the package's own imports lie above this one
+
+
 def _require_version(client: "Client") -> None:
     def found() -> str:  # local, so that it travels as code: a worker without sxtbench could not look it up
+        import importlib
+
         try:
-            import sxtbench
+            return str(importlib.import_module("sxtbench").__version__)
         except ImportError:
             return ""
-        return sxtbench.__version__
 
     told = client.run(found, on_error="return")
-    others = {worker: str(version) for worker, version in told.items() if version != sxtbench.__version__}
+    others = {worker: str(version) for worker, version in told.items() if version != _version()}
     if others:
-        raise InputError(_other_version(others, sxtbench.__version__))
+        raise InputError(_other_version(others, _version()))
 
 
 def _other_version(others: Mapping[str, str], version: str) -> str:
@@ -213,29 +238,33 @@ def _other_version(others: Mapping[str, str], version: str) -> str:
     return f"this is sxtbench {version}, but worker {said}{more}; install the same version for every worker"
 
 
-def _require_folder(client: "Client", folder: Path) -> None:
-    """Raise unless every worker sees what is written here and can write there too."""
-    token = folder / f".seen-{uuid.uuid4().hex}"
+@contextmanager
+def _seen_by_all(client: "Client", folder: Path) -> Iterator[Path]:
+    """Yield a file in a folder where every worker sees it and can write beside it; raise where one does not."""
+    token = folder / f".seen.{uuid.uuid4().hex[:8]}.part"
     token.touch()
     try:
-        told = client.run(_write_beside, token, on_error="return")
+        for worker, why in sorted(client.run(_write_beside, token, on_error="return").items()):
+            if why is not None:
+                raise InputError(_not_shared(folder, worker, why))
+        yield token
     finally:
-        token.unlink()
-    for worker, why in sorted(told.items()):
-        if why is not None:
-            raise InputError(
-                f"{folder}: worker {worker} {why}; choose an --out that all workers share and may write to"
-            )
+        token.unlink(missing_ok=True)
+
+
+def _not_shared(folder: Path, worker: str, why: object) -> str:
+    return f"{folder}: worker {worker} {why}; choose an --out that all workers share and may write to"
 
 
 def _write_beside(token: Path) -> str | None:
-    if not token.parent.is_dir():
-        return "has no such folder"
-    os.listdir(token.parent)  # a network file system may remember that the file was not there
-    if not token.is_file():
-        return "has another folder of that name"
-    own = token.with_name(f"{token.name}-{uuid.uuid4().hex}")
+    """Say what is wrong with the folder of a file that the client made; None where it is there and can be written."""
+    own = token.with_name(f".seen.{uuid.uuid4().hex[:8]}.part")
     try:
+        if not token.parent.is_dir():
+            return "has no such folder"
+        os.listdir(token.parent)  # a network file system may remember that the file was not there
+        if not token.is_file():
+            return "has another folder of that name"
         own.touch()
         own.unlink()
     except OSError as error:

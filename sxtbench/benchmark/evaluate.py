@@ -245,9 +245,7 @@ def _predict_all(
         dataset, beside = dataset.with_targets, [other.with_targets for other in beside]
     kind, learned = answer_kind(method, task), learns(method, task.protocol.answer.kinds[0])
     if answers is not None and learned:
-        raise InputError(
-            f"{method.name}: is fitted here, so that it cannot travel; leave out --scheduler and --workers"
-        )
+        raise InputError(f"{method.name}: has to be fitted, and what it learns does not travel; predict in one process")
     resumed, fit_seconds, seconds = False, None, 0.0
     for fit, samples in answers_wanted(task, dataset, learned=learned):
         wanted = (samples, *beside) if fit == fits_of(task)[-1] else (samples,)

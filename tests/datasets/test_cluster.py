@@ -111,7 +111,7 @@ def test_a_cluster_makes_the_same_bytes(mini: Task, pair: Processes, tmp_path: P
     assert mini.data is not None
     assert bytes_of(folder) == bytes_of(mini.data)
     assert sorted(done) == ["test-00000", "test-00001", "train-00000", "train-00001", "validation-00000"]
-    assert not list(folder.glob(".seen*"))
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".build"]
 
 
 def test_a_sample_that_fails_is_tried_again(pair: Processes, tmp_path: Path) -> None:
@@ -236,12 +236,27 @@ def test_workers_that_are_not_there_or_other_than_this(tmp_path: Path, hasty: No
         alone.stop()
 
 
-def test_a_worker_says_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
+def test_a_worker_says_what_is_wrong_with_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cluster._write_beside(tmp_path / "none" / "token") == "has no such folder"
     assert cluster._write_beside(tmp_path / "token") == "has another folder of that name"
     (tmp_path / "token").touch()
     assert cluster._write_beside(tmp_path / "token") is None
-    assert "cannot write there" in str(cluster._write_beside(Path("/proc/self/status")))
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["token"]
+
+    def denied(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", denied)
+    assert cluster._write_beside(tmp_path / "token") == "cannot write there (Permission denied)"
+
+
+def test_a_folder_that_a_worker_does_not_see_is_refused(
+    pair: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that the client makes stays away, as in a folder that is only called the same."""
+    monkeypatch.setattr(Path, "touch", lambda self: None)
+    with pytest.raises(InputError, match=rf"^{tmp_path}: worker tcp://.* has another folder of that name; choose an"):
+        list(run_jobs({"one": (tmp_path / "one", 0)}, cluster_jobs.fails, scheduler=pair.address, folder=tmp_path))
 
 
 def test_answers_and_scores_of_a_cluster_are_those_of_one_process(
@@ -298,24 +313,24 @@ def test_a_killed_worker_loses_nothing(mini: Task, pair: Processes, tmp_path: Pa
 
 @pytest.mark.slow
 def test_workers_killed_again_and_again_lose_nothing(tmp_path: Path) -> None:
-    """Every second or so a worker is killed and another started, at moments that no step of the work knows of."""
-    spec = replace(mini_task().dataset_spec, sizes={"test": 40}, suffix="+forty")
+    """After every third specimen a worker is killed, whatever it does at that moment, and another started."""
+    spec = replace(mini_task().dataset_spec, sizes={"test": 18}, suffix="+many")
     found = Processes(tmp_path)
     try:
-        pairs = [found.worker() for _ in range(2)]
+        living = [found.worker() for _ in range(2)]
         found.workers(2)
-        killed: list[float] = []
+        done, killed = [], []
 
         def kill(group: str) -> None:
-            if not killed or time.monotonic() - killed[-1] > 1:
-                killed.append(time.monotonic())
-                pairs[0].kill()
-                pairs.append(found.worker())
-                del pairs[0]
+            done.append(group)
+            if len(done) % 3 == 0:
+                living[0].kill()
+                killed.append(living.pop(0))
+                living.append(found.worker())
 
         build(spec, tmp_path / "killed", scheduler=found.address, progress=kill)
     finally:
         found.stop()
     build(spec, tmp_path / "alone")
-    assert len(killed) >= 3
+    assert len(killed) == 6
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "alone")
