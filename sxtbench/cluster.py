@@ -32,6 +32,7 @@ RETRIES = 2
 """How often a job that failed is tried again."""
 _AHEAD = 500  # jobs that the scheduler holds at most: they are small, and a cluster that grows finds work
 _CONNECT_S = 10.0
+_WORKER_S = 10.0
 _NO_WORKERS_S = 60.0  # without a worker for so long, a run ends
 _POLL_S = 2.0
 _GATHER_S = 60.0
@@ -206,7 +207,7 @@ def _connected(scheduler: str) -> "Iterator[Client]":
 
 def _require_workers(client: "Client", scheduler: str) -> None:
     try:
-        client.wait_for_workers(1, timeout=_CONNECT_S)
+        client.wait_for_workers(1, timeout=_WORKER_S)
     except TimeoutError:
         raise InputError(
             f"{scheduler}: the scheduler has no workers; `dask worker {scheduler} --nworkers auto` starts some"

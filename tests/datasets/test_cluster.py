@@ -70,11 +70,11 @@ class Processes:
         from distributed import Client
 
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=60)
+            client.wait_for_workers(count, timeout=240)
 
     @staticmethod
     def wait_for(path: Path) -> str:
-        for _ in range(600):
+        for _ in range(2400):
             if path.is_file() and (text := path.read_text()):
                 return text
             time.sleep(0.1)
@@ -97,12 +97,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
         yield found
     finally:
         found.stop()
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait long for what never comes."""
-    monkeypatch.setattr(cluster, "_CONNECT_S", 1.0)
 
 
 def test_a_cluster_makes_the_same_bytes(mini: Task, pair: Processes, tmp_path: Path) -> None:
@@ -204,7 +198,8 @@ def test_a_url_that_will_not_do(url: str, said: str, tmp_path: Path, capsys: pyt
     assert (tmp_path / "full" / "thesis.txt").is_file()
 
 
-def test_nothing_answers(tmp_path: Path, hasty: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1.0)
     words = ["generate", "limited-angle-segmentation", "--out", str(tmp_path / "data"), "--scheduler"]
     for address, said in (
         ("tcp://127.0.0.1:9", "no Dask scheduler (nothing answers within 1 s); `dask scheduler` starts one"),
@@ -218,7 +213,8 @@ def test_nothing_answers(tmp_path: Path, hasty: None, capsys: pytest.CaptureFixt
         assert said in last
 
 
-def test_workers_that_are_not_there_or_other_than_this(tmp_path: Path, hasty: None) -> None:
+def test_workers_that_are_not_there_or_other_than_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_WORKER_S", 0.5)
     alone = Processes(tmp_path)
     try:
         with pytest.raises(InputError, match=rf"no workers; `dask worker {alone.address} --nworkers auto`"):
@@ -302,13 +298,11 @@ def test_a_killed_worker_loses_nothing(mini: Task, pair: Processes, tmp_path: Pa
             victim.send_signal(signal.SIGKILL)
             victim.wait()
 
-    spec = replace(mini.dataset_spec, sizes={"test": 6}, suffix="+six")
-    build(spec, folder, scheduler=pair.address, progress=kill)
+    build(mini.dataset_spec, folder, scheduler=pair.address, progress=kill)
     assert victim.returncode == -signal.SIGKILL
-    alone = tmp_path / "alone"
-    build(spec, alone)
-    assert bytes_of(folder) == bytes_of(alone)
-    assert read_statement(folder) == read_statement(alone)
+    assert mini.data is not None
+    assert bytes_of(folder) == bytes_of(mini.data)
+    assert read_statement(folder) == read_statement(mini.data)
 
 
 @pytest.mark.slow
