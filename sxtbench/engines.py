@@ -4,8 +4,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TypeVar
 
 from sxtbench.cores import available_cores, share_of_cores
@@ -74,8 +76,22 @@ def _run_in_processes(jobs: Mapping[str, J], work: Callable[[J], R], workers: in
                 for future in sorted(done, key=futures.__getitem__):
                     yield futures[future], future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            with _without_ctrl_c():
+                pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let running jobs come to their end: another Ctrl-C would half-stop the pool, which then waits for ever."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _enter_process(share: int) -> None:
