@@ -4,13 +4,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TypeVar
 
 from sxtbench.cores import available_cores, share_of_cores
-from sxtbench.errors import InputError
+from sxtbench.orphans import end_with_parent
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -44,7 +45,9 @@ def run_jobs(
     Raises
     ------
     InputError
-        What `work` raises; where a process dies; on a cluster also what `sxtbench.cluster.run_on_cluster` says.
+        What `work` raises; on a cluster also what `sxtbench.cluster.run_on_cluster` says.
+    BrokenExecutor
+        Where a process of this machine dies (`sxtbench.files.saying_what_is_safe`).
     """
     if scheduler is not None:
         from sxtbench.cluster import run_on_cluster
@@ -72,19 +75,29 @@ def _run_in_processes(jobs: Mapping[str, J], work: Callable[[J], R], workers: in
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=futures.__getitem__):
                     yield futures[future], future.result()
-        except BrokenProcessPool:
-            raise InputError(
-                "a worker process died (out of memory?); what is done is whole: the same command continues, with "
-                "fewer --workers where memory is short"
-            ) from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            with _without_ctrl_c():
+                pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let running jobs come to their end: another Ctrl-C would half-stop the pool, which then waits for ever."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _enter_process(share: int) -> None:
     """Leave Ctrl-C to the parent, so that a worker finishes its job, whole; limit libraries that are loaded later."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(share)))
 
 

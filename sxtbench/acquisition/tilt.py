@@ -15,6 +15,7 @@ from sxtbench.distributions import Distribution, Parameters
 from sxtbench.errors import InputError
 
 _TOLERANCE_DEG = 1e-6
+_TRIES = 10_000  # to lose views in runs that do not touch
 
 
 class TiltParameters(Parameters):
@@ -150,15 +151,17 @@ def _keep(n: int, share: float, longest: int, rng: np.random.Generator) -> NDArr
     """Draw which of n views are kept: runs of lost views in distinct gaps between kept ones, so that none merge."""
     lost = round(share * n)
     gaps = n - lost + 1
-    while True:
+    for _ in range(_TRIES):
         runs: list[int] = []
         while sum(runs) < lost:
             runs.append(min(int(rng.integers(1, longest + 1)), lost - sum(runs)))
         if len(runs) <= gaps:
             break
-        longest_possible = -(-lost // gaps)
-        if longest_possible > longest:
-            raise ValueError(f"cannot lose {lost} of {n} views in runs of at most {longest}")
+    else:
+        raise InputError(
+            f"the recipe cannot lose {lost} of {n} views in runs of at most {longest} that do not touch; dropped_share "
+            "must be smaller, or longest_dropped_run larger"
+        )
     before = np.zeros(gaps, np.int64)
     before[rng.choice(gaps, size=len(runs), replace=False)] = runs
     kept = np.zeros(n, np.bool_)

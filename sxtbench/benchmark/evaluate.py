@@ -36,12 +36,14 @@ from sxtbench.benchmark.training import answer_key, answers_wanted, fits_of, fol
 from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.spec import group_id
 from sxtbench.errors import InputError
-from sxtbench.files import atomic_path, require_writable, write_text
+from sxtbench.files import atomic_path, require_writable, saying_what_is_safe, write_text
 from sxtbench.pictures import grey_slice_png, sinogram, slice_png
+from sxtbench.writer import is_unused, one_writer
 
 Report = Callable[[str], None]
 SpreadRows = Callable[..., Iterator[tuple[str, list[Row]]]]
 STATEMENT = "predictions.json"
+_IDENTITY = "identity.json"
 SEVERAL_RUNS = "predicted in several runs: wall time and memory are those of the last"
 """Flag of a result whose predictions were interrupted."""
 SIDE_BY_SIDE = "predicted side by side on several processes: wall time and memory are not recorded"
@@ -107,7 +109,8 @@ def predict(
     Raises
     ------
     InputError
-        For a folder that cannot be written or holds the answers of something else, and for what a method does wrong.
+        For a folder that cannot be written, holds the answers of something else or is being written by another process;
+        for a full disk, with how many answers are there; and for what a method does wrong.
     """
     require_writable(out)
     dataset, beside = task.dataset(split), [task.dataset(other) for other in task.beside(split)]
@@ -121,17 +124,10 @@ def predict(
         "fingerprint": dataset.fingerprint,
         **{f"fingerprint_{other.split}": other.fingerprint for other in beside},
     }
-    path = out / "identity.json"
-    if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if any(found.get(key) != value for key, value in slot.items()):
-            raise InputError(f"{out}: holds predictions of {found.get('method')!r}; choose another --out")
-        if found != json.loads(json.dumps(identity)):
-            for stale in (*out.glob("*.npy"), *out.glob("*=*/*.npy"), out / STATEMENT):
-                stale.unlink(missing_ok=True)
-    elif any(out.iterdir()):
-        raise InputError(f"{out}: is not empty and holds no predictions; choose another --out")
-    write_text(path, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+    _require_room(out, slot)  # before the lock, which leaves a file
+
+    def answers() -> list[Path]:
+        return [*out.glob("*.npy"), *out.glob("*=*/*.npy")]
 
     def save(key: str, answer: Answer) -> None:
         with atomic_path(out / f"{key}.npy") as temporary, temporary.open("wb") as file:
@@ -140,13 +136,33 @@ def predict(
     def has(key: str) -> bool:
         return (out / f"{key}.npy").is_file()
 
-    answers = None if spread is None else partial(spread_answers, spread, method, task, out)
-    statement = _predict_all(method, task, dataset, beside, seed, has, save, progress, answers)
-    known = out / STATEMENT
-    if known.is_file() and statement["resumed"]:
-        return known
-    write_text(known, json.dumps(statement, indent=1, sort_keys=True, allow_nan=False) + "\n")
+    def so_far() -> str:
+        return f"{len(answers())} answers are there, each whole; the same command continues"
+
+    with saying_what_is_safe(out, so_far), one_writer(out):
+        if _require_room(out, slot) not in (None, json.loads(json.dumps(identity))):
+            for stale in (*answers(), out / STATEMENT):
+                stale.unlink(missing_ok=True)
+        write_text(out / _IDENTITY, json.dumps(identity, indent=1, sort_keys=True) + "\n")
+        spread_out = None if spread is None else partial(spread_answers, spread, method, task, out)
+        statement = _predict_all(method, task, dataset, beside, seed, has, save, progress, spread_out)
+        known = out / STATEMENT
+        if not (known.is_file() and statement["resumed"]):
+            write_text(known, json.dumps(statement, indent=1, sort_keys=True, allow_nan=False) + "\n")
     return known
+
+
+def _require_room(out: Path, slot: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return of which predictions a folder is, None for an empty one; others than those of `slot` are an error."""
+    path = out / _IDENTITY
+    if not path.is_file():
+        if not is_unused(out):
+            raise InputError(f"{out}: is not empty and holds no predictions; choose another --out")
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if any(found.get(key) != value for key, value in slot.items()):
+        raise InputError(f"{out}: holds predictions of {found.get('method')!r}; choose another --out")
+    return found
 
 
 def score(

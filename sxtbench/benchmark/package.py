@@ -17,8 +17,9 @@ from sxtbench.datasets.croissant import write_croissant
 from sxtbench.datasets.slices import write_slices
 from sxtbench.datasets.tables import renew_manifest
 from sxtbench.errors import InputError
-from sxtbench.files import require_writable, write_text
+from sxtbench.files import require_writable, saying_what_is_safe, write_text
 from sxtbench.metrics.registry import get_metric
+from sxtbench.writer import one_writer
 
 NO_RESULTS = "No result of this version of sxtbench is on these data."
 
@@ -43,20 +44,23 @@ def package(folder: Path, *, progress: Callable[[str], None] | None = None) -> l
     Raises
     ------
     InputError
-        Where the folder holds no finished dataset or cannot be written, or mlcroissant is not installed.
+        Where the folder holds no finished dataset, cannot be written or is being written by another process, or
+        mlcroissant is not installed.
     """
     statement = read_statement(folder)
     if not (folder / CHECKSUMS).is_file():
         raise InputError(f"{folder}: an unfinished build (no {CHECKSUMS}); `sxtbench generate` continues it")
     require_writable(folder)
-    for split in statement["splits"]:
-        renew_manifest(folder / "manifest" / f"{split}.parquet")
-    targets = card_source(statement["task"]).slices
-    written = write_slices(folder, targets=targets, progress=progress) if targets else []
-    tables = {"baselines": baseline_tables(statement), "tiers": tier_table(statement)}
-    write_text(folder / "README.md", render_card(folder, **tables))
-    write_croissant(folder)
-    write_checksums(folder)
+    safe = "inputs, targets and fingerprints are as they were; the same command packages anew"
+    with saying_what_is_safe(folder, lambda: safe), one_writer(folder):
+        for split in statement["splits"]:
+            renew_manifest(folder / "manifest" / f"{split}.parquet")
+        targets = card_source(statement["task"]).slices
+        written = write_slices(folder, targets=targets, progress=progress) if targets else []
+        tables = {"baselines": baseline_tables(statement), "tiers": tier_table(statement)}
+        write_text(folder / "README.md", render_card(folder, **tables))
+        write_croissant(folder)
+        write_checksums(folder)
     return written
 
 

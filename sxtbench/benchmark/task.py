@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from sxtbench.content import content_folder
+from sxtbench.datasets.build import read_statement
 from sxtbench.datasets.dataset import Dataset, open_or_build
-from sxtbench.datasets.recipe import load_recipe, one_line, read_yaml
+from sxtbench.datasets.recipe import load_recipe, one_line, parse_recipe, read_yaml
 from sxtbench.datasets.spec import PRIVATE, Axis, DatasetSpec
 from sxtbench.distributions import Parameters
 from sxtbench.errors import InputError
@@ -319,6 +320,25 @@ def get_task(name: str, tier: str = "tiny", *, seed: int | None = None, recipe: 
         dataset_spec=spec,
         shifted_spec=shifted,
     )
+
+
+def dataset_spec_of(folder: Path) -> DatasetSpec:
+    """Return what a dataset's folder is made of: the settings of its task, and the recipe that lies in the folder.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds no finished dataset of a task of this version, or its recipe has changed.
+    """
+    statement, path = read_statement(folder), folder / "recipe" / "recipe.yaml"
+    task = get_task(statement["task"], statement["tier"])
+    spec = task.shifted_spec if SHIFTED in statement["splits"] else task.dataset_spec
+    if spec is None:
+        raise InputError(f"{folder}: {task.name} has no shifted domain at the tier {task.tier}")
+    recipe = parse_recipe(read_yaml(path), str(path))
+    if recipe.hash != statement["recipe_sha256"]:
+        raise InputError(f"{path}: its hash is not the one in dataset.json")
+    return replace(spec, recipe=recipe)
 
 
 def _shifted_spec(spec: DatasetSpec, shifted: Shifted | None, folder: Path, seed: int | None) -> DatasetSpec | None:

@@ -27,6 +27,7 @@ from sxtbench.cli import (
     train,
 )
 from sxtbench.errors import CheckError, InputError
+from sxtbench.files import storage_fault
 
 app = typer.Typer(
     name="sxtbench",
@@ -97,6 +98,11 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error), 2 if isinstance(error, InputError) else 1)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:
+        reason = storage_fault(error)
+        if reason is None or debug:
+            raise
+        _fail(f"{error.filename}: {reason}" if error.filename else reason, 2)
 
 
 def _fail(message: str, status: int) -> None:

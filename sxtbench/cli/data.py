@@ -70,15 +70,30 @@ def verify(
     regenerate: Annotated[
         int, typer.Option("--regenerate", min=0, help="Specimens of each split to make anew and compare.")
     ] = 0,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", min=1, help="With --regenerate: threads of each kernel (default: all).", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Check a dataset: checksums, contents, leakage between splits; exit 1 where something is wrong.
 
-    Example: `sxtbench verify ./tiny --regenerate 1`
+    Made anew, labels and counts must be the same to the last bit, LAC and reconstructions to a tolerance.
+
+    Example: `sxtbench verify ./tiny --regenerate 1 --threads 1`
     """
+    from sxtbench.benchmark.task import dataset_spec_of
+    from sxtbench.datasets.regenerated import regenerate as made_anew
     from sxtbench.datasets.verify import verify as check
 
+    if threads is not None and not regenerate:
+        raise InputError("--threads is of --regenerate N, which is missing")
+    spec = dataset_spec_of(folder) if regenerate else None  # before all else: it may not be one of ours
     with progress(f"verify {folder.name}", None) as done:
-        problems = check(folder, regenerate=regenerate, progress=done)
+        problems = check(folder, progress=done)
+        if spec is not None and not problems:
+            problems = made_anew(folder, spec, regenerate, threads=threads, progress=done)
     for line in problems:
         typer.echo(line)
     if problems:

@@ -1,12 +1,11 @@
 """Build a dataset folder: simulate each specimen, store it, write the manifest. A killed build continues.
 
 Every sample is written whole or not at all, its row last; a rerun skips what has a row. The manifest, the checksums and
-the statement of the dataset are made from the rows when a split is complete.
+the statement of the dataset are made from the rows when a split is complete. A folder has one writer at a time.
 """
 
 import json
 import platform
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,8 +28,9 @@ from sxtbench.datasets.spec import PRIVATE, DatasetSpec, fingerprint, twin_id
 from sxtbench.datasets.tables import write_manifest
 from sxtbench.engines import run_jobs
 from sxtbench.errors import InputError
-from sxtbench.files import require_writable, write_text
+from sxtbench.files import copy_file, require_writable, saying_what_is_safe, write_text
 from sxtbench.hashing import canonical_json, sha256_file
+from sxtbench.writer import is_unused, one_writer
 
 VERSION = "1.3.0"
 STATEMENT = "dataset.json"
@@ -59,7 +59,10 @@ class Stage(Protocol):
 
 def _produce(job: Job) -> str:
     """Simulate and store one specimen; its row is the last thing written."""
-    record = family_of(job.spec.recipe).record(job)
+    try:
+        record = family_of(job.spec.recipe).record(job)
+    except InputError as error:
+        raise InputError(f"{job.group}: {error}") from None
     row = write_record(job, as_published(record, job.spec) if job.split == PRIVATE else record)
     write_text(_row_path(job), canonical_json(row))
     return job.group
@@ -130,17 +133,13 @@ def read_statement(folder: Path) -> dict[str, Any]:
     return statement
 
 
-def prepare(folder: Path, spec: DatasetSpec) -> None:
-    """Make the folder, or check that what stands there is the same dataset."""
+def _require_room(spec: DatasetSpec, folder: Path) -> None:
+    """Make the folder, or check that it is empty or holds the same dataset."""
     require_writable(folder)
-    statement = folder / STATEMENT
-    if statement.is_file():
+    if (folder / STATEMENT).is_file():
         _require_same(spec, folder)
-    elif any(folder.iterdir()):
+    elif not is_unused(folder):
         raise InputError(f"{folder}: is not empty and holds no sxtbench dataset; choose another --out")
-    else:
-        write_text(statement, _pretty({**identity(spec), "version": VERSION, "splits": {}}))
-    (folder / _ROWS).mkdir(exist_ok=True)
 
 
 def _require_same(spec: DatasetSpec, folder: Path) -> None:
@@ -192,7 +191,9 @@ def build(
     Raises
     ------
     InputError
-        For an unknown split, a folder that cannot be written or holds something else, and what `run_jobs` says.
+        For an unknown split, a folder that cannot be written, holds something else or is being written by another
+        process, a recipe that cannot be satisfied (with the specimen), a full disk or a worker process that died (with
+        how many specimens are there), and what `run_jobs` says.
     """
     chosen = list(splits or spec.sizes)
     folder = folder if scheduler is None else folder.absolute()
@@ -207,22 +208,33 @@ def build(
             )
     if (seed is None) == (PRIVATE in chosen):
         raise InputError(f"{spec.name}: a private split needs a secret seed; `sxtbench season create` makes one")
-    prepare(folder, spec)
-    drawn = spec if seed is None else replace(spec, recipe=spec.recipe.model_copy(update={"seed": seed}))
-    missing = {job.group: job for job in _missing(drawn, folder, chosen)}
-    if stage is not None:
-        stage.begin()
-    work, shared = (_produce, folder) if stage is None else (stage.work, None)
-    for done, made in run_jobs(missing, work, workers=workers, scheduler=scheduler, folder=shared):
+    _require_room(spec, folder)  # before the lock, which leaves a file
+    with saying_what_is_safe(folder, lambda: _so_far(spec, folder, chosen)), one_writer(folder):
+        if (folder / STATEMENT).is_file():
+            _require_same(spec, folder)
+        else:
+            write_text(folder / STATEMENT, _pretty({**identity(spec), "version": VERSION, "splits": {}}))
+        drawn = spec if seed is None else replace(spec, recipe=spec.recipe.model_copy(update={"seed": seed}))
+        missing = {job.group: job for job in _missing(drawn, folder, chosen)}
         if stage is not None:
-            stage.arrived(made)
-        if progress:
-            progress(done)
-    (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
-    for split in chosen:
-        if split not in read_statement(folder)["splits"]:
-            _finish_split(spec, folder, split)
-    _finish(spec, folder)
+            stage.begin()
+        work, shared = (_produce, folder) if stage is None else (stage.work, None)
+        for done, made in run_jobs(missing, work, workers=workers, scheduler=scheduler, folder=shared):
+            if stage is not None:
+                stage.arrived(made)
+            if progress:
+                progress(done)
+        (folder / CHECKSUMS).unlink(missing_ok=True)  # while it is away, the build is unfinished
+        for split in chosen:
+            if split not in read_statement(folder)["splits"]:
+                _finish_split(spec, folder, split)
+        _finish(spec, folder)
+
+
+def _so_far(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> str:
+    total = sum(spec.sizes[split] for split in splits)
+    there = total - missing_specimens(spec, folder, splits)
+    return f"{there} of {total} specimens are there, each whole; the same command continues"
 
 
 def missing_specimens(spec: DatasetSpec, folder: Path, splits: Sequence[str]) -> int:
@@ -308,8 +320,8 @@ def _finish(spec: DatasetSpec, folder: Path) -> None:
     }
     write_text(folder / "recipe" / "environment.json", _pretty(environment))
     write_text(folder / "README.md", render_card(folder))
-    shutil.copyfile(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
-    shutil.copyfile(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
+    copy_file(content_folder("data_cards") / "LICENSE-DATA", folder / "LICENSE")
+    copy_file(content_folder("data_cards") / "CHANGELOG.md", folder / "CHANGELOG.md")
     write_checksums(folder, _hashes_of_rows(folder))
 
 

@@ -1,6 +1,5 @@
 """Fetch a dataset, or a part of it, from the Hugging Face Hub: only what is asked, checked, continued after a stop."""
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,8 +14,9 @@ from sxtbench.datasets.hub import Published, Unreachable, patient, published, re
 from sxtbench.datasets.spec import DatasetSpec
 from sxtbench.datasets.verify import contents, read_checksums, reference_rows
 from sxtbench.errors import CheckError, InputError
-from sxtbench.files import require_writable, write_text
+from sxtbench.files import require_writable, saying_what_is_safe, write_text
 from sxtbench.hashing import sha256_file
+from sxtbench.writer import is_unused, one_writer
 
 _THREADS = 8
 
@@ -125,7 +125,7 @@ def prepare_download(
 
 def _earlier(folder: Path, repo: str) -> Fetched | None:
     """Return what was downloaded to a folder before; None for one that is new or empty."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or is_unused(folder):
         return None
     there = read_fetched(folder)
     if there is None:
@@ -173,9 +173,10 @@ def _begin(spec: DatasetSpec, folder: Path, fetched: Fetched, known: Published |
         if sums.get(STATEMENT) != sha256_file(staged / STATEMENT):
             raise CheckError(f"{where}: {STATEMENT} has not the SHA-256 that {CHECKSUMS} states")
         require_writable(folder)
-        write_fetched(folder, fetched)
-        for file in (CHECKSUMS, STATEMENT):
-            write_text(folder / file, (staged / file).read_text(encoding="utf-8"))
+        with one_writer(folder):
+            write_fetched(folder, fetched)
+            for file in (CHECKSUMS, STATEMENT):
+                write_text(folder / file, (staged / file).read_text(encoding="utf-8"))
 
 
 def _is_safe(name: str) -> bool:
@@ -265,35 +266,39 @@ def download(plan: Download, *, progress: Callable[[str], None] | None = None) -
     Unreachable
         Where the Hub goes away. What has come stays; the same call continues.
     InputError
-        For a full disk: likewise.
+        For a full disk: likewise. For a folder that another process is writing.
     CheckError
         For a file that has twice come with another SHA-256, and for arrays that have not their content hash.
     """
-    folder, fetched = plan.folder, plan.fetched
-    write_fetched(folder, fetched)
-    if plan.missing:
+    folder = plan.folder
+    with saying_what_is_safe(folder, lambda: _so_far(plan)), one_writer(folder):
+        write_fetched(folder, plan.fetched)
+        if plan.missing:
+            try:
+                _fetch_all(plan, progress or (lambda name: None))
+            except Unreachable as error:
+                raise Unreachable(f"{error}; {_so_far(plan)}") from None
+        shutil.rmtree(folder / ".cache", ignore_errors=True)  # huggingface_hub's notes; SHA256SUMS says it better
+        _check_contents(plan)
+
+
+def _so_far(plan: Download) -> str:
+    files = plan.fetched.files
+    have = sum((plan.folder / name).is_file() for name in files)
+    return f"{have} of {len(files)} files are there, each whole; the same command continues"
+
+
+def _fetch_all(plan: Download, progress: Callable[[str], None]) -> None:
+    with told(plan.fetched.repo, plan.fetched.revision), ThreadPoolExecutor(_THREADS) as pool:
+        _learn_tree(plan)
+        jobs = {pool.submit(_fetch, plan, name): name for name in plan.missing}
         try:
-            with told(fetched.repo, fetched.revision), ThreadPoolExecutor(_THREADS) as pool:
-                _learn_tree(plan)
-                jobs = {pool.submit(_fetch, plan, name): name for name in plan.missing}
-                try:
-                    for job in as_completed(jobs):
-                        job.result()
-                        if progress:
-                            progress(jobs[job])
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
-        except (OSError, Unreachable) as error:
-            have = sum((folder / name).is_file() for name in fetched.files)
-            safe = f"{have} of {len(fetched.files)} files are there, each whole; the same command continues"
-            if isinstance(error, Unreachable):
-                raise Unreachable(f"{error}; {safe}") from None
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise InputError(f"{folder}: the disk is full; {safe}") from None
+            for job in as_completed(jobs):
+                job.result()
+                progress(jobs[job])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
             raise
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # huggingface_hub's notes; SHA256SUMS says it better
-    _check_contents(plan)
 
 
 def _learn_tree(plan: Download) -> None:

@@ -162,6 +162,18 @@ def read_series(root: zarr.Group) -> dict[str, dict[str, NDArray[Any]]]:
     }
 
 
+def in_content(name: str) -> bool:
+    """Whether the content hash of a sample covers an array of its files.
+
+    >>> in_content("tilt_series/main/counts"), in_content("reconstructions/fbp/0")
+    (True, False)
+    """
+    top, *rest = name.split("/")
+    if top == "tilt_series":
+        return rest[-1] in SERIES_ARRAYS
+    return name in ("labels/0", "true_angles_deg") or top == "true_shifts"
+
+
 def stored_content(folder: Path, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Read the arrays that the content hash of a stored sample covers: of a private split the inputs alone."""
     content: dict[str, NDArray[Any]] = {}

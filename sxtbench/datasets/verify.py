@@ -1,31 +1,25 @@
-"""Check a dataset folder: checksums, the arrays behind each content hash, leakage between splits, regeneration."""
+"""Check a dataset folder: checksums, the arrays behind each content hash, leakage between splits."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 
-from sxtbench.datasets.build import CHECKSUMS, dataset_files, family_of, read_statement
+from sxtbench.datasets.build import CHECKSUMS, dataset_files, read_statement
 from sxtbench.datasets.fetched import read_fetched
-from sxtbench.datasets.recipe import parse_recipe, read_yaml
 from sxtbench.datasets.record import stored_content
-from sxtbench.datasets.spec import PRIVATE
-from sxtbench.errors import InputError
 from sxtbench.hashing import sha256_arrays, sha256_file
 
 
-def verify(folder: Path, *, regenerate: int = 0, progress: Callable[[str], None] | None = None) -> list[str]:
+def verify(folder: Path, *, progress: Callable[[str], None] | None = None) -> list[str]:
     """Return what is wrong with a dataset folder, one line a problem; an empty list where all is well.
 
     Parameters
     ----------
     folder : Path
         A dataset.
-    regenerate : int
-        How many specimens of each split to make anew and compare by content hash.
     progress : callable, optional
         Called with the name of each file or specimen that was checked.
 
@@ -50,8 +44,6 @@ def verify(folder: Path, *, regenerate: int = 0, progress: Callable[[str], None]
             continue
         report(row["group"])
         problems += contents(folder, row)
-    if regenerate and not damaged:
-        problems += _regenerated(folder, statement, rows, regenerate, report)
     return problems
 
 
@@ -101,24 +93,3 @@ def _leakage(rows: list[dict[str, Any]]) -> Iterator[str]:
             if len({split for split, _ in found}) > 1:
                 names = " and ".join(f"{split}/{group}" for split, group in sorted(found))
                 yield f"leakage: {names} are the same specimen (equal {key})"
-
-
-def _regenerated(
-    folder: Path, statement: dict[str, Any], rows: list[dict[str, Any]], count: int, report: Callable[[str], None]
-) -> Iterator[str]:
-    recipe_path = folder / "recipe" / "recipe.yaml"
-    recipe = parse_recipe(read_yaml(recipe_path), str(recipe_path))
-    if recipe.hash != statement["recipe_sha256"]:
-        raise InputError(f"{recipe_path}: its hash is not the one in dataset.json")
-    seen: defaultdict[str, int] = defaultdict(int)
-    for row in rows:
-        seen[row["split"]] += 1
-        if seen[row["split"]] > count or row["split"] == PRIVATE:  # `season verify` knows the seed of that
-            continue
-        index = int(row["group"].rpartition("-")[2])
-        new, old = family_of(recipe).content(recipe, row["split"], index), stored_content(folder, row)
-        report(f"{row['group']} regenerated")
-        for name in sorted(old):
-            if new[name].shape != old[name].shape or not np.array_equal(new[name], old[name]):
-                differs = np.mean(new[name] != old[name]) if new[name].shape == old[name].shape else 1.0
-                yield f"{row['group']}: regenerated {name} differs in a share of {differs:.2g} of its values"

@@ -121,6 +121,11 @@ def plane_centres(
     -------
     ndarray, shape (n, 3), float64, um
         Centres (z, y, x).
+
+    Raises
+    ------
+    InputError
+        Where a ball's centre would lie outside the field.
     """
     n = len(reach_um)
     plane = pack_discs(reach_um + gap_um / 2, rng)
@@ -136,6 +141,11 @@ def plane_centres(
             best, least = turned, overflow
         if overflow == 0.0:
             break
+    if (np.abs(best) > half).any():
+        raise InputError(
+            f"the recipe drew {n} cells of up to {reach_um.max():.2f} um radius, which cannot be packed side by side "
+            f"into a field of {field_um[0]:.2f} x {field_um[2]:.2f} um; take fewer or smaller cells, or a larger grid"
+        )
     room = np.maximum(half - (np.abs(best) + reach_um[:, None]).max(axis=0), 0.0)
     shift = np.clip([plane_offset_um.draw(rng) for _ in range(2)], -room, room)
     depth = [depth_offset_um.draw(rng) for _ in range(n)]

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from sxtbench.distributions import Distribution, Parameters
+from sxtbench.errors import InputError
 from sxtbench.specimens.deformation import DeformationParameters
 
 Count = Distribution | tuple[float, ...]
@@ -239,5 +240,8 @@ def draw_count(count: Count, rng: np.random.Generator) -> int:
     if count.mean is None:
         assert count.min is not None
         assert count.max is not None
-        return int(rng.integers(int(np.ceil(count.min)), int(np.floor(count.max)), endpoint=True))
+        low, high = int(np.ceil(count.min)), int(np.floor(count.max))
+        if low > high:
+            raise InputError(f"a count from {count.min} to {count.max} holds no whole number")
+        return int(rng.integers(low, high, endpoint=True))
     return round(count.draw(rng))

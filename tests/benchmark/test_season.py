@@ -25,6 +25,7 @@ from sxtbench.benchmark.task import Task
 from sxtbench.datasets import low_dose
 from sxtbench.datasets.dataset import Dataset
 from sxtbench.datasets.reconstruct import reconstruct
+from sxtbench.datasets.regenerated import regenerate
 from sxtbench.datasets.store import open_hierarchy
 from sxtbench.datasets.verify import verify
 from sxtbench.errors import CheckError, InputError
@@ -267,7 +268,7 @@ def test_anyone_verifies(revealed: Path, scored: tuple[Season, Path], tmp_path: 
     shutil.copytree(revealed, tmp_path / "downloaded")
     season = open_season(tmp_path / "downloaded")
     assert verify_season(season, [scored[1]]) == []
-    assert verify(season.public / "data", regenerate=1) == []
+    assert regenerate(season.public / "data", season.task.dataset_spec, 1) == []
     assert season.task.dataset("private", targets=True)[0].targets["labels"].max() > 0
     with pytest.raises(InputError, match="not revealed yet"):
         verify_season(scored[0])

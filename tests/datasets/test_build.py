@@ -11,7 +11,6 @@ from mini_tasks import mini_task
 
 from sxtbench.acquisition.strip import project_strips
 from sxtbench.benchmark.task import Task
-from sxtbench.datasets import build as building
 from sxtbench.datasets import flat_grid, record
 from sxtbench.datasets.build import build, dataset_files, missing_specimens
 from sxtbench.datasets.dataset import Dataset
@@ -214,18 +213,6 @@ def test_verify_finds_a_specimen_in_two_splits(mini: Task, tmp_path: Path, monke
     build(mini.dataset_spec, tmp_path / "leaky")
     problems = verify(tmp_path / "leaky")
     assert any("leakage: test/test-00000 and train/train-00000" in line for line in problems)
-
-
-def test_verify_regenerates(mini: Task, tmp_path: Path) -> None:
-    assert mini.data is not None
-    assert verify(mini.data, regenerate=1) == []
-    folder = tmp_path / "other"
-    build(mini.dataset_spec, folder, splits=["test"])
-    recipe = folder / "recipe" / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("seed: ", "seed: 1"))
-    building.write_checksums(folder)
-    with pytest.raises(InputError, match="its hash is not the one"):
-        verify(folder, regenerate=1)
 
 
 def test_splits_share_no_specimen(mini: Task) -> None:

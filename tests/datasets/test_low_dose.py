@@ -11,6 +11,7 @@ from sxtbench.benchmark.task import Task, get_task
 from sxtbench.datasets.cube_recipe import LowDoseRecipe
 from sxtbench.datasets.low_dose import CALIBRATION_INDEX, simulate, without_droplets
 from sxtbench.datasets.recipe import parse_recipe
+from sxtbench.datasets.regenerated import regenerate
 from sxtbench.datasets.verify import verify
 from sxtbench.errors import InputError
 from sxtbench.labels import DROPLET
@@ -19,7 +20,7 @@ from sxtbench.specimens.mammalian import draw_mammalian
 
 def test_a_folder_verifies_and_regenerates(mini_dose: Task) -> None:
     assert mini_dose.data is not None
-    assert verify(mini_dose.data, regenerate=1) == []
+    assert verify(mini_dose.data) + regenerate(mini_dose.data, mini_dose.dataset_spec, 1) == []
 
 
 @pytest.mark.parametrize("tier", ["tiny", "small", "full"])

@@ -1,12 +1,19 @@
 """Comparing a stored sample with the same one made anew."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
-from sxtbench.datasets.regenerated import differences
-from sxtbench.datasets.store import Hierarchy, write_hierarchy
+from sxtbench.benchmark.task import Task, dataset_spec_of, get_task
+from sxtbench.cli import main
+from sxtbench.datasets.regenerated import differences, regenerate
+from sxtbench.datasets.store import Hierarchy, open_hierarchy, write_hierarchy
+from sxtbench.errors import InputError
 
 RNG = np.random.default_rng(5)
 LAC = RNG.random((30, 30, 30)).astype(np.float32)
@@ -54,3 +61,71 @@ def test_what_differs_is_named(tmp_path: Path, arrays: dict[str, np.ndarray], sa
 
 def test_attributes_count(tmp_path: Path) -> None:
     assert lines(tmp_path, {"lac/0": LAC, "counts": COUNTS}, ice_um=2.1) == ["attributes: differ"]
+
+
+def changed(mini: Task, folder: Path, part: str, name: str, change: Callable[[np.ndarray], None]) -> list[str]:
+    """Copy the mini dataset, change an array of its first test specimen, and return what `regenerate` says."""
+    assert mini.data is not None
+    shutil.copytree(mini.data, folder, ignore=shutil.ignore_patterns("train*", "validation*"))
+    statement = json.loads((folder / "dataset.json").read_text())
+    statement["splits"] = {"test": statement["splits"]["test"]}
+    (folder / "dataset.json").write_text(json.dumps(statement))
+    path = folder / part / "test" / "test-00000.zarr.zip"
+    with open_hierarchy(path) as root:
+        arrays = {key: np.asarray(a[...]) for key, a in root.members(max_depth=None) if isinstance(a, zarr.Array)}
+        attributes = root.attrs.asdict()
+    change(arrays[name])
+    write_hierarchy(path, Hierarchy(arrays, {}, attributes))
+    return regenerate(folder, mini.dataset_spec, 1, threads=1)
+
+
+def test_a_dataset_made_anew_on_one_thread_is_the_same(mini: Task) -> None:
+    assert mini.data is not None
+    done: list[str] = []
+    spec = dataset_spec_of(mini.data)
+    assert spec.recipe.hash == mini.dataset_spec.recipe.hash
+    assert regenerate(mini.data, spec, 1, threads=1, progress=done.append) == []
+    assert set(done) == {f"{split}-00000 made anew" for split in ("train", "validation", "test")}
+    with pytest.raises(InputError, match=r"threads is 100000, expected 1 to \d+, the cores of this process"):
+        regenerate(mini.data, spec, 1, threads=100_000)
+    with pytest.raises(InputError, match="its recipe is not the one"):
+        regenerate(mini.data, get_task(mini.name, "tiny").dataset_spec, 1)
+
+
+def test_one_photon_and_another_lac_are_seen_in_a_dataset(mini: Task, tmp_path: Path) -> None:
+    def one_photon(counts: np.ndarray) -> None:
+        counts[0, 0, 0] += 1
+
+    def last_digit(photons: np.ndarray) -> None:
+        photons.flat[0] = np.nextafter(photons.flat[0], 0)
+
+    def thicker(lac: np.ndarray) -> None:
+        lac[lac > 0.2] *= 1.01
+
+    series = "tilt_series/main"
+    [line] = changed(mini, tmp_path / "a", "inputs", f"{series}/counts", one_photon)
+    assert line.startswith("test-00000: made anew, inputs tilt_series/main/counts: differs in a share of")
+    [line] = changed(mini, tmp_path / "b", "inputs", f"{series}/incident_photons", last_digit)
+    assert "incident_photons: differs" in line  # which the content hash covers
+    [line] = changed(mini, tmp_path / "c", "targets", "lac/0", thicker)
+    assert "targets lac/0: differs" in line
+
+
+def test_the_verb_makes_anew(mini: Task, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(mini.data), "--regenerate", "1", "--threads", "1"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"{mini.data}: all is well\n"
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", str(mini.data), "--threads", "1"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "sxtbench: --threads is of --regenerate N, which is missing\n"
+
+
+def test_a_dataset_with_another_recipe_in_it_is_refused(mini: Task, tmp_path: Path) -> None:
+    assert mini.data is not None
+    shutil.copytree(mini.data, tmp_path / "copy")
+    recipe = tmp_path / "copy" / "recipe" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("seed: ", "seed: 1"))
+    with pytest.raises(InputError, match="its hash is not the one"):
+        dataset_spec_of(tmp_path / "copy")
