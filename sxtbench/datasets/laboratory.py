@@ -97,7 +97,7 @@ def simulate(recipe: LaboratoryRecipe, split: str, index: int, timer: StageTimer
             cell = draw_mammalian(part.specimen, field=target, generator_of=draw)
         with timed("voxelisation"):
             simulated = render_mammalian(cell, fine)
-            specimen = simulated if factor == 1 else render_mammalian(cell, target)
+            specimen = (simulated if factor == 1 else render_mammalian(cell, target)).truth
             lac, scene, coverage = (
                 to_target(simulated.lac, factor=factor),
                 without_slab(simulated.lac),
