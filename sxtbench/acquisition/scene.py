@@ -132,10 +132,11 @@ class Scene:
         ndarray, shape (z / factor, y / factor, columns), float32, 1/um
             LAC.
         """
-        lac = to_target(self.excess, factor=factor, columns=columns)
         ice = np.float32(self.ice_lac_per_um) * self.slab.reshape(-1, factor).mean(axis=1)[:, None]
-        for plane in lac:
-            plane += ice
+        if factor == 1:
+            return np.asarray(_middle(self.excess, factor, columns) + ice)
+        lac = to_target(self.excess, factor=factor, columns=columns)
+        lac += ice
         return lac
 
     def mask(self, name: str, *, factor: int = 1, columns: int | None = None) -> NDArray[np.bool_]:

@@ -95,8 +95,10 @@ def cell_halo(
     spoiled = np.zeros(labels.shape, bool)
     for mask in artefacts.values():
         spoiled |= mask
-    cells = (labels >= 1) & (labels <= 8)
-    return dilated(cells, 500.0 / voxel_size_nm) & ~dilated(spoiled, 3.0) & cylinder(labels.shape)
+    halo = dilated(labels - np.uint8(1) < 8, 500.0 / voxel_size_nm)
+    halo &= cylinder(labels.shape)
+    np.greater(halo, dilated(spoiled, 3.0), out=halo)
+    return halo
 
 
 def dilated(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
@@ -116,14 +118,16 @@ def dilated(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     ndarray, shape (z, y, x), bool
     """
     result = np.zeros(mask.shape, bool)
-    if not mask.any() or not radius >= 0:
+    if not mask.any():
         return result
     reach = int(radius)
     if reach > _FARTHEST:
         raise InputError(f"radius is {radius} voxels, expected at most {_FARTHEST}")
+    rows = np.zeros(mask.shape[:2], np.bool_)
+    columns = in_blocks(lambda a, b: _occupied(mask[a:b], rows[a:b]), len(mask), block=_BLOCK)
     box = []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)))
+    for one in (rows.any(axis=1), rows.any(axis=0), np.any(columns, axis=0)):
+        occupied = np.flatnonzero(one)
         box.append(slice(max(0, occupied[0] - reach), occupied[-1] + reach + 1))
     part, out = mask[tuple(box)], result[tuple(box)]
 
@@ -134,6 +138,20 @@ def dilated(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
 
     in_blocks(block, len(part), block=max(_BLOCK, reach))
     return result
+
+
+@exact_kernel
+def _occupied(mask: NDArray[np.bool_], rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark the rows (z, y) with anything in them, and return the columns (x) with anything."""
+    columns = np.zeros(mask.shape[2], np.bool_)
+    for k in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            found = False
+            for i in range(mask.shape[2]):
+                found |= mask[k, j, i]
+                columns[i] |= mask[k, j, i]
+            rows[k, j] = found
+    return columns
 
 
 @exact_kernel
