@@ -60,7 +60,7 @@ def spoil_flat_field(
     weights_z = _spline_weights(nz, nz, spacing)
     weights_u = _spline_weights(nu, field, spacing)
     nodes = rng.standard_normal((views, weights_z.shape[1], weights_u.shape[1])).astype(np.float32)
-    constant = rng.standard_normal(views).astype(np.float32)
+    constant = rng.standard_normal((views,)).astype(np.float32)
 
     def one(view: int) -> None:
         log = np.matmul(np.matmul(weights_z, nodes[view]), weights_u.T)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sxtbench.acquisition.cracks import CrackField, CrackParameters, grow_cracks, sample_cracks
+from sxtbench.acquisition.cracks import CrackParameters, grow_cracks, sample_cracks
 from sxtbench.distributions import Distribution, Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
@@ -143,7 +143,7 @@ class Scene:
         """Return a mask on the target's grid: a voxel is in it if any of its parts is."""
         mask = _middle(self.masks[name], factor, columns)
         if factor == 1:
-            return mask.copy()
+            return np.ascontiguousarray(mask)
         nz, ny, nx = (n // factor for n in mask.shape)
         return np.asarray(mask.reshape(nz, factor, ny, factor, nx, factor).any(axis=(1, 3, 5)))
 
@@ -243,9 +243,7 @@ def build_scene(
     )
 
 
-def to_target(
-    volume: NDArray[np.float32], *, factor: int = 1, columns: int | None = None
-) -> NDArray[np.float32]:
+def to_target(volume: NDArray[np.float32], *, factor: int = 1, columns: int | None = None) -> NDArray[np.float32]:
     """Cut the centre columns out of a volume and average blocks of `factor` voxels an axis.
 
     Parameters

@@ -142,9 +142,7 @@ def make_yeast(
     return Yeast(geometry, deformation, Texture(tuple(spacings), key), half_depth_um(geometry, deformation))
 
 
-def render_yeast(
-    yeast: Yeast, grid: VolumeGrid, *, columns: int | None = None, workers: int | None = None
-) -> Specimen:
+def render_yeast(yeast: Yeast, grid: VolumeGrid, *, columns: int | None = None, workers: int | None = None) -> Specimen:
     """Render a specimen on a grid; the result does not depend on the number of threads.
 
     Parameters

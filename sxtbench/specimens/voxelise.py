@@ -145,7 +145,7 @@ def voxelise(
     semi_axes = np.where(tube[:, None], arrays["radii"][:, 1:2], arrays["radii"])
     edge = grid.voxel_size_um
     margin = (edge * np.sqrt(3.0) / 3.0) * (1.0 + field.steepest) / semi_axes.min(axis=1)
-    wide = [(np.arange(-1, n + 1) - (n - 1) / 2) * edge for n in grid.shape]
+    wide = [np.asarray((np.arange(-1, n + 1) - (n - 1) / 2) * edge, np.float64) for n in grid.shape]
     # what a region samples at once decides how steep it may be: its blocks reach over the whole box
     rows = int(high[1] - low[1]) if regions else _ROWS
 
