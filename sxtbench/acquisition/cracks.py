@@ -284,8 +284,10 @@ def _sample(
     """Fill `void` and `rim`: partial volume of a sheet at a first-order distance from where two fronts meet.
 
     Within a lattice cell the lead of one region over the best other is signed, so that its interpolation crosses zero
-    on the crack however thin that is. The distance is lead / |gradient|.
+    on the crack however thin that is. The distance is lead / |gradient|. Voxels that are too far for any share, by a
+    bound without roots and divisions, are left at zero.
     """
+    inverse = (1 + 1e-6) / spacing**2
     lead = np.empty(8)
     wide = np.empty(8)
     for iz in range(len(zs)):
@@ -296,6 +298,7 @@ def _sample(
             fy = ys[iy] - cy
             cell = -1
             active = False
+            nearest = 0.0
             for ix in range(len(xs)):
                 cx = int(xs[ix])
                 if cx != cell:
@@ -319,6 +322,7 @@ def _sample(
                         least = min(least, lead[n])
                         most = max(most, lead[n])
                     reach = widest * (0.5 + rim_share) + voxel
+                    nearest = (widest * (0.5 + rim_share) + 0.5 * voxel) * (1 + 1e-6)
                     active = widest > 0 and (not same or least < (most - least + 1e-9) / spacing * reach * 2)
                 if not active:
                     continue
@@ -334,8 +338,12 @@ def _sample(
                 gx = (1 - fz) * ((1 - fy) * (lead[1] - lead[0]) + fy * (lead[3] - lead[2])) + fz * (
                     (1 - fy) * (lead[5] - lead[4]) + fy * (lead[7] - lead[6])
                 )
-                slope = np.sqrt(gz * gz + gy * gy + gx * gx) / spacing
-                d = abs(y0 + fz * gz) / (slope + 1e-12)
+                ahead = y0 + fz * gz
+                steep = gz * gz + gy * gy + gx * gx
+                if ahead * ahead > nearest * nearest * (steep * inverse + 2e-18):
+                    continue
+                slope = np.sqrt(steep) / spacing
+                d = abs(ahead) / (slope + 1e-12)
                 width = 0.0
                 for n in range(8):
                     width += (

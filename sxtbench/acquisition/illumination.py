@@ -1,11 +1,13 @@
 """What flat-field correction leaves behind: each projection's intensity is off by a smooth factor and by a constant."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sxtbench.cores import available_cores
 from sxtbench.distributions import Parameters
 
 
@@ -27,45 +29,47 @@ class FlatFieldParameters(Parameters):
     correlation_share: Annotated[float, Field(gt=0, le=1)]
 
 
-def flat_field_error(
-    shape: tuple[int, int, int],
+def spoil_flat_field(
+    light: NDArray[np.float32],
     parameters: FlatFieldParameters,
     rng: np.random.Generator,
     *,
     columns: int | None = None,
-) -> NDArray[np.float32]:
-    """Draw the factors by which flat-field correction is wrong, one image a view.
+    threads: int | None = None,
+) -> None:
+    """Draw the factors by which flat-field correction is wrong, and multiply the images by them, in place.
 
     The log-amplitude is normal with mean zero; its standard deviation is the same in every pixel.
 
     Parameters
     ----------
-    shape : tuple of three int
-        (n_angles, z, u) of the projections.
+    light : ndarray, shape (n_angles, z, u), float32
+        Intensities.
     parameters : FlatFieldParameters
         Amplitudes and correlation length.
     rng : numpy.random.Generator
         How much is drawn depends on the field's aspect ratio only, not on its sampling.
     columns : int, optional
         Columns that make up the field if the images are wider (a margin); the images' columns by default.
-
-    Returns
-    -------
-    ndarray, shape (n_angles, z, u), float32
-        Factors of the intensity.
+    threads : int, optional
+        Threads; all cores by default. The result does not depend on it.
     """
-    views, nz, nu = shape
+    views, nz, nu = light.shape
     field = columns or nu
     spacing = parameters.correlation_share * field
     weights_z = _spline_weights(nz, nz, spacing)
     weights_u = _spline_weights(nu, field, spacing)
     nodes = rng.standard_normal((views, weights_z.shape[1], weights_u.shape[1])).astype(np.float32)
-    constant = rng.standard_normal(views).astype(np.float32)
-    log = np.matmul(np.matmul(weights_z, nodes), weights_u.T)
-    log *= np.float32(parameters.smooth_sd)
-    log += np.float32(parameters.global_sd) * constant[:, None, None]
-    factors: NDArray[np.float32] = np.exp(log, out=log)
-    return factors
+    constant = rng.standard_normal((views,)).astype(np.float32)
+
+    def one(view: int) -> None:
+        log = np.matmul(np.matmul(weights_z, nodes[view]), weights_u.T)
+        log *= np.float32(parameters.smooth_sd)
+        log += np.float32(parameters.global_sd) * constant[view]
+        light[view] *= np.exp(log, out=log)
+
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
+        list(pool.map(one, range(views)))
 
 
 def _spline_weights(pixels: int, field: int, spacing: float) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sxtbench.acquisition.counts import floored_share, poisson_counts
-from sxtbench.acquisition.illumination import FlatFieldParameters, flat_field_error
+from sxtbench.acquisition.illumination import FlatFieldParameters, spoil_flat_field
 from sxtbench.acquisition.scene import GeneratorOf, Scene
 from sxtbench.acquisition.series import MARGIN_ZONES, TiltSeries, detect, shadow_of
 from sxtbench.acquisition.strip import project_strips
@@ -200,8 +200,7 @@ def acquire_laboratory(
     series = {}
     for name, light in ((INCOHERENT, incoherent[1:]), (PARTIALLY_COHERENT, coherent)):
         if p.flat_field is not None:
-            shape = (views, grid.shape[0], width)
-            light *= flat_field_error(shape, p.flat_field, generator("illumination"), columns=columns * factor)
+            spoil_flat_field(light, p.flat_field, generator("illumination"), columns=columns * factor, threads=threads)
         expected = detect(light[:, :, middle], factor) * np.float32(incident)
         series[name] = TiltSeries(
             counts=poisson_counts(expected, counts_key, threads=threads),

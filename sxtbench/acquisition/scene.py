@@ -7,24 +7,27 @@ gets projected and is empty almost everywhere; the slab's own path length is kno
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sxtbench.acquisition.cracks import CrackField, CrackParameters, grow_cracks, sample_cracks
+from sxtbench.acquisition.cracks import CrackParameters, grow_cracks, sample_cracks
 from sxtbench.cores import available_cores
 from sxtbench.distributions import Distribution, Parameters
 from sxtbench.errors import InputError
 from sxtbench.geometry import VolumeGrid
+from sxtbench.jit import exact_kernel
 from sxtbench.specimens.texture import add_gradient_noise
 
-_CHUNK = 16  # planes worked on at a time
+_CHUNK = 2  # planes worked on at a time
 _SUPERSAMPLES = 12  # of a bead's voxels, along each axis
 _TRIES = 200  # to place a bead
 _MASK_PER_UM = 0.05  # an impurity this strong is masked (PROTOCOL 3)
 _MASK_SHARE = 0.1  # a voxel is cracked if this much of it is void or rim
+
+Volume = TypeVar("Volume", np.float32, np.bool_)
 
 GeneratorOf = Callable[[str], np.random.Generator]
 """A stage's name (`randomness.STAGES`) -> its generator."""
@@ -129,13 +132,20 @@ class Scene:
         ndarray, shape (z / factor, y / factor, columns), float32, 1/um
             LAC.
         """
+        ice = np.float32(self.ice_lac_per_um) * self.slab.reshape(-1, factor).mean(axis=1)[:, None]
+        if factor == 1:
+            return np.asarray(_middle(self.excess, factor, columns) + ice)
         lac = to_target(self.excess, factor=factor, columns=columns)
-        lac += np.float32(self.ice_lac_per_um) * self.slab.reshape(-1, factor).mean(axis=1)[:, None]
+        lac += ice
         return lac
 
     def mask(self, name: str, *, factor: int = 1, columns: int | None = None) -> NDArray[np.bool_]:
         """Return a mask on the target's grid: a voxel is in it if any of its parts is."""
-        return to_target(self.masks[name], factor=factor, columns=columns) > 0
+        mask = _middle(self.masks[name], factor, columns)
+        if factor == 1:
+            return np.ascontiguousarray(mask)
+        nz, ny, nx = (n // factor for n in mask.shape)
+        return np.asarray(mask.reshape(nz, factor, ny, factor, nx, factor).any(axis=(1, 3, 5)))
 
 
 def build_scene(
@@ -198,22 +208,19 @@ def build_scene(
     axes = grid.axes_um()
 
     def planes(start: int) -> None:
-        z = slice(start, start + _CHUNK)
-        outside = slab[part, None] * (1 - coverage[z, part])  # share of the voxel that is ice
-        here = excess[z, part]
-        # the slab is taken off everywhere, cells put their water back with their own LAC
-        here -= np.float32(parameters.ice_lac_per_um) * (slab[part, None] - outside)
+        z = slice(start, min(start + _CHUNK, grid.shape[0]))
+        here, place = excess[z, part], (axes[0][z], axes[1][part], axes[2])
+        outside = np.empty(here.shape, np.float32)  # share of the voxel that is ice
+        _take_slab_off(here, coverage[z, part], slab[part], np.float32(parameters.ice_lac_per_um), outside)
         if cracks is not None:
-            _add_cracks(here, outside, masks["cracks"][z, part], cracks, grid, z, part, parameters.ice_lac_per_um)
+            void, rim = sample_cracks(cracks, place, grid.voxel_size_um)
+            levels = np.float32(-parameters.ice_lac_per_um), np.float32(cracks.rim_lac_per_um)
+            _add_cracks(here, outside, void, rim, *levels, masks["cracks"][z, part])
         if parameters.impurities is not None:
-            extra = np.zeros(outside.shape, np.float32)
-            place = axes[0][z], axes[1][part], axes[2]
-            add_gradient_noise(extra, *place, spacing_um=parameters.impurities.spacing_um, key=noise_key)
-            np.maximum(extra - np.float32(parameters.impurities.threshold_sd), 0, out=extra)
-            extra *= outside
-            extra *= np.float32(amplitude)
-            here += extra
-            masks["impurities"][z, part] = extra > _MASK_PER_UM
+            noise = np.zeros(here.shape, np.float32)
+            add_gradient_noise(noise, *place, spacing_um=parameters.impurities.spacing_um, key=noise_key)
+            threshold = np.float32(parameters.impurities.threshold_sd)
+            _add_impurities(here, outside, noise, threshold, np.float32(amplitude), masks["impurities"][z, part])
 
     with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(planes, range(0, grid.shape[0], _CHUNK)))
@@ -236,14 +243,12 @@ def build_scene(
     )
 
 
-def to_target(
-    volume: NDArray[np.float32] | NDArray[np.bool_], *, factor: int = 1, columns: int | None = None
-) -> NDArray[np.float32]:
+def to_target(volume: NDArray[np.float32], *, factor: int = 1, columns: int | None = None) -> NDArray[np.float32]:
     """Cut the centre columns out of a volume and average blocks of `factor` voxels an axis.
 
     Parameters
     ----------
-    volume : ndarray, shape (z, y, x), float32 or bool
+    volume : ndarray, shape (z, y, x), float32
         On the simulation's grid.
     factor : int
         Voxels an axis of a block.
@@ -255,6 +260,21 @@ def to_target(
     ndarray, shape (z / factor, y / factor, columns), float32
         A new array.
     """
+    cut = _middle(volume, factor, columns)
+    if factor == 1:
+        return cut.copy()
+    nz, ny, width = cut.shape
+    out = np.zeros((nz // factor, ny // factor, width // factor), np.float32)
+    for i in range(factor):
+        for j in range(factor):
+            for k in range(factor):
+                out += cut[i::factor, j::factor, k::factor]
+    out /= factor**3
+    return out
+
+
+def _middle(volume: NDArray[Volume], factor: int, columns: int | None) -> NDArray[Volume]:
+    """Return the columns that a target covers, as a view."""
     nz, ny, nx = volume.shape
     width = nx if columns is None else columns * factor
     if width > nx or (nx - width) % 2:
@@ -264,16 +284,7 @@ def to_target(
     if nz % factor or ny % factor or width % factor:
         raise InputError(f"shape {(nz, ny, width)} is not a multiple of the factor {factor}")
     first = (nx - width) // 2
-    cut = volume[:, :, first : first + width]
-    if factor == 1:
-        return cut.astype(np.float32)
-    out = np.zeros((nz // factor, ny // factor, width // factor), np.float32)
-    for i in range(factor):
-        for j in range(factor):
-            for k in range(factor):
-                out += cut[i::factor, j::factor, k::factor]
-    out /= factor**3
-    return out
+    return volume[:, :, first : first + width]
 
 
 def _slab_share(grid: VolumeGrid, thickness: float) -> NDArray[np.float32]:
@@ -285,26 +296,57 @@ def _slab_share(grid: VolumeGrid, thickness: float) -> NDArray[np.float32]:
     return share.astype(np.float32)
 
 
+@exact_kernel
+def _take_slab_off(
+    excess: NDArray[np.float32],
+    coverage: NDArray[np.float32],
+    slab: NDArray[np.float32],
+    ice_lac: np.float32,
+    outside: NDArray[np.float32],
+) -> None:
+    """Take the slab off everywhere: cells put their water back with their own LAC. Also fill in the ice's share."""
+    for k in range(excess.shape[0]):
+        for j in range(excess.shape[1]):
+            for i in range(excess.shape[2]):
+                outside[k, j, i] = slab[j] * (np.float32(1) - coverage[k, j, i])
+                excess[k, j, i] -= ice_lac * (slab[j] - outside[k, j, i])
+
+
+@exact_kernel
 def _add_cracks(
     excess: NDArray[np.float32],
     outside: NDArray[np.float32],
+    void: NDArray[np.float32],
+    rim: NDArray[np.float32],
+    void_lac: np.float32,
+    rim_lac: np.float32,
     mask: NDArray[np.bool_],
-    cracks: CrackField,
-    grid: VolumeGrid,
-    planes: slice,
-    rows: slice,
-    ice_lac: float,
 ) -> None:
     """Open the cracks in part of a volume, in place."""
-    z, y, x = grid.axes_um()
-    void, rim = sample_cracks(cracks, (z[planes], y[rows], x), grid.voxel_size_um)
-    void *= outside
-    rim *= outside
-    mask |= void + rim > _MASK_SHARE
-    void *= np.float32(-ice_lac)
-    rim *= np.float32(cracks.rim_lac_per_um)
-    excess += void
-    excess += rim
+    for k in range(excess.shape[0]):
+        for j in range(excess.shape[1]):
+            for i in range(excess.shape[2]):
+                empty, dense = void[k, j, i] * outside[k, j, i], rim[k, j, i] * outside[k, j, i]
+                mask[k, j, i] |= empty + dense > np.float32(_MASK_SHARE)
+                excess[k, j, i] = excess[k, j, i] + empty * void_lac + dense * rim_lac
+
+
+@exact_kernel
+def _add_impurities(
+    excess: NDArray[np.float32],
+    outside: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    threshold: np.float32,
+    amplitude: np.float32,
+    mask: NDArray[np.bool_],
+) -> None:
+    """Add what noise exceeds its threshold by, in place."""
+    for k in range(excess.shape[0]):
+        for j in range(excess.shape[1]):
+            for i in range(excess.shape[2]):
+                extra = max(noise[k, j, i] - threshold, np.float32(0)) * outside[k, j, i] * amplitude
+                excess[k, j, i] += extra
+                mask[k, j, i] = extra > np.float32(_MASK_PER_UM)
 
 
 def _place_beads(

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from sxtbench.acquisition.counts import absorbance, floored_share, poisson_counts
 from sxtbench.acquisition.depth import project_through_lens
-from sxtbench.acquisition.illumination import FlatFieldParameters, flat_field_error
+from sxtbench.acquisition.illumination import FlatFieldParameters, spoil_flat_field
 from sxtbench.acquisition.optics import ZonePlate, blur_in_focus
 from sxtbench.acquisition.scene import GeneratorOf, Scene
 from sxtbench.acquisition.strip import project_strips
@@ -251,8 +251,8 @@ def acquire(
     )
     _transmit(light, ice, threads)
     if parameters.flat_field is not None:
-        light[1:] *= flat_field_error(
-            (views, grid.shape[0], width), parameters.flat_field, generator("illumination"), columns=columns * factor
+        spoil_flat_field(
+            light[1:], parameters.flat_field, generator("illumination"), columns=columns * factor, threads=threads
         )
     if in_focus:
         light = blur_in_focus(

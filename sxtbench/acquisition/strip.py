@@ -4,14 +4,17 @@ It is another discretisation than the Joseph operator that reconstructions use (
 inverts the very matrix that made its data.
 
 All slices share one geometry. Blocks of 32 slices lie next to each other in a small scratch, so that the weights of a
-ray are computed once and the inner loop is contiguous. A block owns its slices of the result: neither the number of
-threads nor their order changes a bit of it.
+ray are computed once and the inner loop is contiguous; it is written as vectors, which numba's plain loop is not. A
+block owns its slices of the result: neither the number of threads nor their order changes a bit of it.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
 from sxtbench.cores import available_cores
@@ -19,6 +22,7 @@ from sxtbench.errors import InputError
 from sxtbench.jit import kernel
 
 _TILE = 32  # slices that share their weights
+_ROWS = 4  # that are added while a bin's sums stay in registers
 _PAD = 4  # empty voxels beside each row, so that no tap needs a bounds check
 _SCRATCH_BYTES = 1 << 19  # half of a core's L2
 
@@ -81,7 +85,7 @@ def project_strips(
                 continue
             rows, cols = (nx, ny) if steep else (ny, nx)
             along, across = (sines, cosines) if steep else (cosines, sines)
-            block = max(1, min(rows, _SCRATCH_BYTES // ((cols + 2 * _PAD) * _TILE * 4)))
+            block = max(1, min(-(-rows // _ROWS), _SCRATCH_BYTES // ((cols + 2 * _PAD) * _TILE * 4 * _ROWS))) * _ROWS
             scratch = np.zeros((block, cols + 2 * _PAD, _TILE), np.float32)
             _project_tile(volume, first, last, low, high, steep, chosen, along, across, scratch, total)
         np.multiply(total[:, :, : last - first].transpose(0, 2, 1), np.float32(voxel_size_um), out=out[:, first:last])
@@ -89,6 +93,41 @@ def project_strips(
     with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(tile, range(0, slices, _TILE)))
     return out
+
+
+_FLAGS = ("contract", "nsz")
+
+
+def _pointer(context: Any, builder: Any, kind: Any, value: Any, cell: Any) -> Any:
+    """Pointer to a cell of an array, seen as a vector of `_TILE` float32."""
+    data = context.make_array(kind)(context, builder, value).data
+    return builder.gep(builder.bitcast(data, ir.VectorType(ir.FloatType(), _TILE).as_pointer()), [cell])
+
+
+def _typed_gather(typing: Any, total: Any, cell: Any, scratch: Any, firsts: Any, weights: Any) -> Any:
+    """Add to total[cell], row by row and tap by tap, weights[row][tap] * scratch[firsts[row] + tap]."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector, whole = ir.VectorType(ir.FloatType(), _TILE), ir.IntType(64)
+        nothing = ir.Constant(vector, ir.Undefined)
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _TILE), [0] * _TILE)
+        out = _pointer(context, builder, signature.args[0], args[0], args[1])
+        found = builder.load(out, align=4)
+        for row in range(firsts.count):
+            at = _pointer(context, builder, signature.args[2], args[2], builder.extract_value(args[3], row))
+            for tap in range(weights.dtype.count):
+                weight = builder.extract_value(args[4], [row, tap])
+                weight = builder.insert_element(nothing, weight, ir.Constant(ir.IntType(32), 0))
+                weight = builder.shuffle_vector(weight, nothing, everywhere)
+                value = builder.load(builder.gep(at, [ir.Constant(whole, tap)]), align=4)
+                found = builder.fadd(found, builder.fmul(weight, value, flags=_FLAGS), flags=_FLAGS)
+        builder.store(found, out, align=4)
+        return context.get_dummy_value()
+
+    return types.void(total, cell, scratch, firsts, weights), build
+
+
+_gather: Any = intrinsic(_typed_gather)
 
 
 @kernel
@@ -135,9 +174,10 @@ def _project_tile(
     row_high = rows if steep else high
     bins = total.shape[1]
     filled = np.zeros((block, padded + 1), np.int32)
-    left = np.empty(bins, np.int32)
-    weights = np.empty((4, bins), np.float32)
+    left = np.empty((_ROWS, bins), np.int32)
+    weights = np.empty((_ROWS, 4, bins), np.float32)
     offset = np.empty(bins, np.float32)
+    busy = np.empty(bins, np.bool_)
 
     for row0 in range(row_low, row_high, block):
         used = min(block, row_high - row0)
@@ -161,6 +201,9 @@ def _project_tile(
         for r in range(used):
             for c in range(padded):
                 filled[r, c + 1] += filled[r, c]
+        for r in range(used, -(-used // _ROWS) * _ROWS):  # rows that fill up a group
+            scratch[r] = 0
+            filled[r] = 0
 
         for view in chosen:
             c_ = along[view]
@@ -175,65 +218,85 @@ def _project_tile(
             half = (0.5 * (big + small) + 0.5) / big  # reach of a bin, in voxels along the row
             taps = 3 if 2.0 * half <= 3.0 else 4
             reach = 0.5 * (big + small) + 0.5
-            for r in range(used):
-                count = filled[r, padded]
-                if count == 0:
+            for r0 in range(0, used, _ROWS):
+                # the bins that the rows' first and last voxels reach
+                j0, j1 = bins, 0
+                for r in range(r0, r0 + _ROWS):
+                    count = filled[r, padded]
+                    if count == 0:
+                        continue
+                    lo = 0
+                    while filled[r, lo + 1] == 0:
+                        lo += 1
+                    hi = padded - 1
+                    while filled[r, hi] == count:
+                        hi -= 1
+                    shift = (row0 + r - 0.5 * (rows - 1)) * s_ + 0.5 * (bins - 1)
+                    u0 = (lo - _PAD - 0.5 * (cols - 1)) * c_ + shift
+                    u1 = (hi - _PAD - 0.5 * (cols - 1)) * c_ + shift
+                    j0 = min(j0, max(0, int(np.ceil(min(u0, u1) - reach))))
+                    j1 = max(j1, min(bins, int(np.floor(max(u0, u1) + reach)) + 1))
+                if j0 >= j1:
                     continue
-                # the bins that this row's first and last voxel reach
-                lo = 0
-                while filled[r, lo + 1] == 0:
-                    lo += 1
-                hi = padded - 1
-                while filled[r, hi] == count:
-                    hi -= 1
-                shift = (row0 + r - 0.5 * (rows - 1)) * s_ + 0.5 * (bins - 1)
-                u0 = (lo - _PAD - 0.5 * (cols - 1)) * c_ + shift
-                u1 = (hi - _PAD - 0.5 * (cols - 1)) * c_ + shift
-                j0 = max(0, int(np.ceil(min(u0, u1) - reach)))
-                j1 = min(bins, int(np.floor(max(u0, u1) + reach)) + 1)
-                base = 0.5 * (cols - 1) - shift / c_
+                busy[j0:j1] = False
+                for member in range(_ROWS):
+                    r = r0 + member
+                    shift = (row0 + r - 0.5 * (rows - 1)) * s_ + 0.5 * (bins - 1)
+                    base = 0.5 * (cols - 1) - shift / c_
+                    for j in range(j0, j1):
+                        position = j / c_ + base
+                        start = min(max(np.ceil(position - half), -float(_PAD)), float(cols))
+                        left[member, j] = np.int32(start)
+                        offset[j] = np.float32(position - start) * slope
+                    if filled[r, padded] > 0:
+                        for j in range(j0, j1):
+                            x = left[member, j] + _PAD
+                            busy[j] |= filled[r, x + taps] != filled[r, x]
+                    for t in range(taps):
+                        step = np.float32(t) * slope
+                        for j in range(j0, j1):
+                            p = offset[j] - step + np.float32(0.5)
+                            q = p - np.float32(1.0)
+                            pa = min(abs(p), b)
+                            qa = min(abs(q), b)
+                            pm = max(pa - a, np.float32(0.0))
+                            qm = max(qa - a, np.float32(0.0))
+                            pi = height * pa - bend * pm * pm
+                            qi = height * qa - bend * qm * qm
+                            weights[member, t, j] = (pi if p > 0 else -pi) - (qi if q > 0 else -qi)
+                at = r0 * padded + _PAD
                 for j in range(j0, j1):
-                    position = j / c_ + base
-                    start = min(max(np.ceil(position - half), -float(_PAD)), float(cols))
-                    left[j] = np.int32(start)
-                    offset[j] = np.float32(position - start) * slope
-                for t in range(taps):
-                    step = np.float32(t) * slope
-                    for j in range(j0, j1):
-                        p = offset[j] - step + np.float32(0.5)
-                        q = p - np.float32(1.0)
-                        pa = min(abs(p), b)
-                        qa = min(abs(q), b)
-                        pm = max(pa - a, np.float32(0.0))
-                        qm = max(qa - a, np.float32(0.0))
-                        pi = height * pa - bend * pm * pm
-                        qi = height * qa - bend * qm * qm
-                        weights[t, j] = (pi if p > 0 else -pi) - (qi if q > 0 else -qi)
-                if taps == 3:
-                    for j in range(j0, j1):
-                        x = left[j] + _PAD
-                        if filled[r, x + 3] == filled[r, x]:
-                            continue
-                        w0 = weights[0, j]
-                        w1 = weights[1, j]
-                        w2 = weights[2, j]
-                        for k in range(_TILE):
-                            total[view, j, k] += (
-                                w0 * scratch[r, x, k] + w1 * scratch[r, x + 1, k] + w2 * scratch[r, x + 2, k]
-                            )
-                else:
-                    for j in range(j0, j1):
-                        x = left[j] + _PAD
-                        if filled[r, x + 4] == filled[r, x]:
-                            continue
-                        w0 = weights[0, j]
-                        w1 = weights[1, j]
-                        w2 = weights[2, j]
-                        w3 = weights[3, j]
-                        for k in range(_TILE):
-                            total[view, j, k] += (
-                                w0 * scratch[r, x, k]
-                                + w1 * scratch[r, x + 1, k]
-                                + w2 * scratch[r, x + 2, k]
-                                + w3 * scratch[r, x + 3, k]
-                            )
+                    if not busy[j]:
+                        continue
+                    firsts = (
+                        at + 0 * padded + left[0, j],
+                        at + 1 * padded + left[1, j],
+                        at + 2 * padded + left[2, j],
+                        at + 3 * padded + left[3, j],
+                    )
+                    if taps == 3:
+                        _gather(
+                            total,
+                            view * bins + j,
+                            scratch,
+                            firsts,
+                            (
+                                (weights[0, 0, j], weights[0, 1, j], weights[0, 2, j]),
+                                (weights[1, 0, j], weights[1, 1, j], weights[1, 2, j]),
+                                (weights[2, 0, j], weights[2, 1, j], weights[2, 2, j]),
+                                (weights[3, 0, j], weights[3, 1, j], weights[3, 2, j]),
+                            ),
+                        )
+                    else:
+                        _gather(
+                            total,
+                            view * bins + j,
+                            scratch,
+                            firsts,
+                            (
+                                (weights[0, 0, j], weights[0, 1, j], weights[0, 2, j], weights[0, 3, j]),
+                                (weights[1, 0, j], weights[1, 1, j], weights[1, 2, j], weights[1, 3, j]),
+                                (weights[2, 0, j], weights[2, 1, j], weights[2, 2, j], weights[2, 3, j]),
+                                (weights[3, 0, j], weights[3, 1, j], weights[3, 2, j], weights[3, 3, j]),
+                            ),
+                        )

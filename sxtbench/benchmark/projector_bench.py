@@ -204,6 +204,28 @@ def _astra(volume: NDArray[np.float32], n_angles: int) -> Peer:
     return Peer("astra CPU linear", len(volume), run)
 
 
+def astra_slice(size: int, n_angles: int) -> Callable[[], float]:
+    """Return a function that projects one slice by ASTRA on the CPU (`linear`) and returns the seconds it took.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the slice, voxels.
+    n_angles : int
+        Views over 180 degrees.
+    """
+    volume = np.random.default_rng(0).random((1, size, size), np.float32)
+    forward = _astra(volume, n_angles).run["forward"]
+    forward()
+
+    def timed() -> float:
+        start = perf_counter()
+        forward()
+        return perf_counter() - start
+
+    return timed
+
+
 def _scikit_image(volume: NDArray[np.float32], n_angles: int) -> Peer:
     from skimage import transform
 

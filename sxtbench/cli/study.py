@@ -12,7 +12,6 @@ from sxtbench.studies import STUDIES
 if TYPE_CHECKING:
     from sxtbench.acquisition.series import AcquisitionParameters
     from sxtbench.datasets.own import OwnSeries
-    from sxtbench.datasets.simulate import Simulation
     from sxtbench.studies.simulator_fidelity import SimulatorSource
 
 _TASK = "limited-angle-segmentation"  # whose recipe of yeast the simulator's study looks at
@@ -128,15 +127,18 @@ def _simulator(size: str) -> "SimulatorSource":
     from sxtbench.datasets.recipe import Recipe
     from sxtbench.datasets.simulate import simulate
     from sxtbench.studies import simulator_fidelity
+    from sxtbench.studies.fidelity_draws import render_specimen
+    from sxtbench.studies.fidelity_physics import Imaged
 
     tier = simulator_fidelity.SIZES[size]["tier"]
     spec = get_task(_TASK, tier).dataset_spec
     recipe = spec.recipe
     assert isinstance(recipe, Recipe)
 
-    def image(acquisition: "AcquisitionParameters", seed: int, index: int) -> "Simulation":
+    def image(acquisition: "AcquisitionParameters", seed: int, index: int) -> Imaged:
         other = recipe.model_copy(update={"acquisition": acquisition, "seed": seed})
-        return simulate(other, simulator_fidelity.SPLIT, index)
+        exposure = simulate(other, simulator_fidelity.SPLIT, index).exposure
+        return Imaged(specimen=render_specimen(other, seed, index), exposure=exposure)
 
     return simulator_fidelity.SimulatorSource(
         recipe=recipe,

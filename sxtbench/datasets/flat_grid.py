@@ -1,5 +1,7 @@
 """A specimen on a flat grid as it is stored: simulation, reference reconstructions, truth."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,17 +32,47 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
     assert isinstance(recipe, Recipe | ShiftedRecipe)
     simulation = simulate(recipe, job.split, job.index, timer=timed)
     with timed("reconstruction"):
-        series = reference_series(spec, recipe, simulation)
-        volumes = {
-            name: rounded(reconstruct(name, spec, {"main": series}, recipe.grid.shape), RECONSTRUCTION_STEP_EXPONENT)
-            for name in spec.stored_reconstructions
-        }
+        volumes = reconstructions(spec, simulation)
+    return record_of(job, simulation, volumes, timed)
+
+
+def reconstructions(spec: DatasetSpec, simulation: Simulation) -> dict[str, NDArray[np.float32]]:
+    """Return the stored reconstructions of the reference level by name, shape (z, y, x), 1/um, not yet rounded."""
+    recipe = spec.recipe
+    assert isinstance(recipe, FlatGridRecipe)
+    series = reference_series(spec, recipe, simulation)
+    return {name: reconstruct(name, spec, {"main": series}, recipe.grid.shape) for name in spec.stored_reconstructions}
+
+
+def record_of(
+    job: Job, simulation: Simulation, volumes: Mapping[str, NDArray[np.float32]], timer: StageTimer
+) -> Record:
+    """Return what is stored of a simulated specimen.
+
+    Parameters
+    ----------
+    job : Job
+        Which sample it is.
+    simulation : Simulation
+        The specimen and its tilt series.
+    volumes : mapping of ndarray, shape (z, y, x), float32, 1/um
+        What `reconstructions` returned. **Rounded in place**, as the simulation's LAC is.
+    timer : StageTimer
+        Adds to the stage `storage`.
+    """
+    recipe = job.spec.recipe
+    assert isinstance(recipe, FlatGridRecipe)
     exposure, specimen, edge_um = simulation.exposure, simulation.specimen, recipe.grid.voxel_size_nm / 1000
-    masks = {**specimen.masks, **simulation.artefacts}
-    masks["cell_halo"] = cell_halo(specimen.labels, simulation.artefacts, recipe.grid.voxel_size_nm)
+    with timer("storage"):
+        for volume in volumes.values():
+            rounded(volume, RECONSTRUCTION_STEP_EXPONENT, out=volume)
+        lac = rounded(simulation.lac, LAC_STEP_EXPONENT, out=simulation.lac)
+        masks = {**specimen.masks, **simulation.artefacts}
+        masks["cell_halo"] = cell_halo(specimen.labels, simulation.artefacts, recipe.grid.voxel_size_nm)
+        arrays = series_arrays("main", exposure.series)
     return Record(
         inputs=Hierarchy(
-            arrays=series_arrays("main", exposure.series),
+            arrays=arrays,
             volumes={f"reconstructions/{name}": Volume(array, edge_um, "1/um") for name, array in volumes.items()},
             attributes={
                 "id": job.group,
@@ -53,9 +85,9 @@ def record(job: Job, timer: StageTimer | None = None) -> Record:
         targets=Hierarchy(
             arrays={"true_angles_deg": exposure.true_angles_deg, "true_shifts_px": exposure.true_shifts_px},
             volumes={
-                "lac": Volume(rounded(simulation.lac, LAC_STEP_EXPONENT), edge_um, "1/um"),
+                "lac": Volume(lac, edge_um, "1/um"),
                 "labels": Volume(specimen.labels, edge_um),
-                **{f"masks/{name}": Volume(mask.astype(np.uint8), edge_um) for name, mask in masks.items()},
+                **{f"masks/{name}": Volume(mask.view(np.uint8), edge_um) for name, mask in masks.items()},
             },
             attributes={"id": job.group, "ice_thickness_um": simulation.ice_thickness_um},
         ),

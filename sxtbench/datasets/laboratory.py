@@ -28,7 +28,7 @@ from sxtbench.randomness import generator, stage_key
 from sxtbench.reconstruction import fbp
 from sxtbench.specimens.capillary import disc_share
 from sxtbench.specimens.mammalian import draw_mammalian, render_mammalian
-from sxtbench.specimens.specimen import Specimen
+from sxtbench.specimens.specimen import Truth
 
 FAMILIES = ("yeast", "mammalian")
 _ARTEFACT_VOXELS = 2.0  # around what lies in the ice, no ice is measured
@@ -42,7 +42,7 @@ class Simulation:
     ----------
     family : str
         `yeast` or `mammalian`.
-    specimen : Specimen
+    specimen : Truth
         On the target's grid.
     lac : ndarray, shape (z, y, x), float32, 1/um
         The scene on the target's grid.
@@ -55,7 +55,7 @@ class Simulation:
     """
 
     family: str
-    specimen: Specimen
+    specimen: Truth
     lac: NDArray[np.float32]
     artefacts: dict[str, NDArray[np.bool_]]
     holder: NDArray[np.bool_]
@@ -97,7 +97,7 @@ def simulate(recipe: LaboratoryRecipe, split: str, index: int, timer: StageTimer
             cell = draw_mammalian(part.specimen, field=target, generator_of=draw)
         with timed("voxelisation"):
             simulated = render_mammalian(cell, fine)
-            specimen = simulated if factor == 1 else render_mammalian(cell, target)
+            specimen = (simulated if factor == 1 else render_mammalian(cell, target)).truth
             lac, scene, coverage = (
                 to_target(simulated.lac, factor=factor),
                 without_slab(simulated.lac),

@@ -15,7 +15,7 @@ from sxtbench.datasets.grid import GridParameters
 from sxtbench.datasets.recipe import Recipe, ShiftedRecipe
 from sxtbench.randomness import generator, stage_key
 from sxtbench.specimens.budding import BuddingParameters, draw_budding, render_budding
-from sxtbench.specimens.specimen import Specimen, make_yeast, render_yeast
+from sxtbench.specimens.specimen import Truth, make_yeast, render_yeast
 from sxtbench.specimens.yeast import YeastParameters
 
 
@@ -46,7 +46,7 @@ class Simulation:
 
     Parameters
     ----------
-    specimen : Specimen
+    specimen : Truth
         On the target's grid.
     lac : ndarray, shape (z, y, x), float32, 1/um
         The scene on the target's grid: cells, ice and artefacts.
@@ -58,7 +58,7 @@ class Simulation:
         The tilt series and its truth.
     """
 
-    specimen: Specimen
+    specimen: Truth
     lac: NDArray[np.float32]
     artefacts: dict[str, NDArray[np.bool_]]
     ice_thickness_um: float
@@ -111,7 +111,7 @@ class Slab:
 
     Parameters
     ----------
-    specimen : Specimen
+    specimen : Truth
         On the target's grid.
     lac : ndarray, shape (z, y, x), float32, 1/um
         The scene on the target's grid.
@@ -123,7 +123,7 @@ class Slab:
         Share of the simulation's voxels inside cells.
     """
 
-    specimen: Specimen
+    specimen: Truth
     lac: NDArray[np.float32]
     artefacts: dict[str, NDArray[np.bool_]]
     scene: Scene
@@ -160,8 +160,12 @@ def make_slab(
             budding = draw_budding(specimen, ice_lac_per_um=ice, generator_of=draw, **where)
             render = partial(render_budding, budding)
     with timed("voxelisation"):
-        simulated = render(fine)
-        rendered = render(target)
+        if factor == 1:  # the target's voxels are the simulation's middle ones
+            simulated = render(fine, columns=columns)
+            truth = simulated.truth
+        else:
+            simulated = render(fine)
+            truth = render(target).truth
     with timed("scene (ice, cracks)"):
         built = build_scene(
             simulated.lac,
@@ -173,4 +177,4 @@ def make_slab(
         )
         lac = built.lac(factor=factor, columns=columns)
         artefacts = {name: built.mask(name, factor=factor, columns=columns) for name in sorted(built.masks)}
-    return Slab(specimen=rendered, lac=lac, artefacts=artefacts, scene=built, coverage=simulated.coverage)
+    return Slab(specimen=truth, lac=lac, artefacts=artefacts, scene=built, coverage=simulated.coverage)

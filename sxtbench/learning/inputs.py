@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.series import TiltSeries
 from sxtbench.errors import InputError
+from sxtbench.learning.quantiles import normal_quantiles
 from sxtbench.metrics.regions import cylinder
 from sxtbench.reconstruction import extended, poisson_weights, tv
 
@@ -39,23 +40,20 @@ def normalise(volume: NDArray[np.float32], region: NDArray[np.bool_], scaling: S
         Where it is valid; what lies outside becomes 0.
     scaling : str
         "lac": multiples of 0.3/um, so that LAC keeps its meaning. "zscore": zero mean and unit deviation in the region,
-        for volumes of unknown unit. "rank": the quantiles of a normal distribution by rank, ties on their mean rank
-        (the SimAQ paper's, without its random draw); contrast then depends on how much of each organelle there is.
+        for volumes of unknown unit. "rank": the quantiles of a normal distribution by rank (`normal_quantiles`; the
+        SimAQ paper's, without its random draw); contrast then depends on how much of each organelle there is.
 
     Returns
     -------
     ndarray, shape (z, y, x), float32
     """
+    if scaling == "rank":
+        return normal_quantiles(volume, region)
     values: NDArray[np.floating[Any]] = volume[region]
     if scaling == "lac":
         values = values / np.float32(_LAC_UNIT)
-    elif scaling == "zscore":
-        values = (values - values.mean()) / max(float(values.std()), 1e-6)
     else:
-        from scipy.special import ndtri
-        from scipy.stats import rankdata
-
-        values = ndtri((rankdata(values) - 0.5) / values.size)
+        values = (values - values.mean()) / max(float(values.std()), 1e-6)
     out = np.zeros(volume.shape, np.float32)
     out[region] = values
     return out

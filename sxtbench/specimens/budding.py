@@ -120,7 +120,9 @@ def draw_budding(
     return Budding(tuple(bodies), tuple(cells), Texture(tuple(spacings), key), deepest)
 
 
-def render_budding(budding: Budding, grid: VolumeGrid, *, workers: int | None = None) -> Specimen:
+def render_budding(
+    budding: Budding, grid: VolumeGrid, *, columns: int | None = None, workers: int | None = None
+) -> Specimen:
     """Render a specimen on a grid; the result does not depend on the number of threads.
 
     Parameters
@@ -129,6 +131,8 @@ def render_budding(budding: Budding, grid: VolumeGrid, *, workers: int | None = 
         What `draw_budding` drew.
     grid : VolumeGrid
         Any grid about the same centre.
+    columns : int, optional
+        As of `render_yeast`.
     workers : int, optional
         Threads, default one a core.
 
@@ -139,7 +143,7 @@ def render_budding(budding: Budding, grid: VolumeGrid, *, workers: int | None = 
         ellipsoid and no `volume_um3`.
     """
     bodies = budding.bodies
-    voxels = voxelise(bodies, grid, texture=budding.texture, workers=workers)
+    voxels = voxelise(bodies, grid, texture=budding.texture, columns=columns, workers=workers)
     masks = {name: body_mask(voxels, [body.kind == kind for body in bodies]) for name, kind in _MASKS.items()}
     rows = object_table(bodies, identity(), voxels.volumes_um3)
     for body, row in zip(bodies, rows, strict=True):

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sxtbench.geometry import VolumeGrid
+from sxtbench.jit import exact_kernel
+from sxtbench.specimens.blocks import in_blocks
 from sxtbench.specimens.deformation import Deformation, draw_deformation
 from sxtbench.specimens.shapes import Body
 from sxtbench.specimens.texture import texture_spacings_um
@@ -41,6 +43,21 @@ class Yeast:
 
 
 @dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known of a specimen on the target's grid.
+
+    Parameters
+    ----------
+    labels, masks, objects
+        As of `Specimen`.
+    """
+
+    labels: NDArray[np.uint8]
+    masks: dict[str, NDArray[np.bool_]]
+    objects: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
 class Specimen:
     """A specimen on a grid.
 
@@ -48,16 +65,16 @@ class Specimen:
     ----------
     grid : VolumeGrid
         The grid.
-    labels : ndarray, shape (z, y, x), uint8
-        Class at each voxel's centre.
-    bodies : ndarray, shape (z, y, x), uint16
+    labels : ndarray, shape (z, y, columns), uint8
+        Class at each voxel's centre, in the columns that were asked for: all, or those of the target.
+    bodies : ndarray, shape (z, y, columns), uint16
         Instance at each voxel's centre: the `id` of the table of objects, 0 outside.
     lac : ndarray, shape (z, y, x), float32, 1/um
         Yeast: mean LAC over the voxel where what lies outside cells counts 0: the scene is
         `lac + (1 - coverage) * ice`. Families in a capillary: the whole scene.
     coverage : ndarray, shape (z, y, x), float32
         Share of the voxel inside cells; in a capillary, inside the bore.
-    masks : dict of ndarray, shape (z, y, x), bool
+    masks : dict of ndarray, shape (z, y, columns), bool
         What has no label of its own; of yeast `nucleus` and `mitochondria`, which carry the label of the cytoplasm.
     objects : list of dict
         The table of objects (`object_table`).
@@ -73,6 +90,11 @@ class Specimen:
     masks: dict[str, NDArray[np.bool_]]
     objects: list[dict[str, Any]]
     half_depth_um: float
+
+    @property
+    def truth(self) -> Truth:
+        """What a target needs, without the large rest."""
+        return Truth(labels=self.labels, masks=self.masks, objects=self.objects)
 
 
 def make_yeast(
@@ -120,7 +142,7 @@ def make_yeast(
     return Yeast(geometry, deformation, Texture(tuple(spacings), key), half_depth_um(geometry, deformation))
 
 
-def render_yeast(yeast: Yeast, grid: VolumeGrid, *, workers: int | None = None) -> Specimen:
+def render_yeast(yeast: Yeast, grid: VolumeGrid, *, columns: int | None = None, workers: int | None = None) -> Specimen:
     """Render a specimen on a grid; the result does not depend on the number of threads.
 
     Parameters
@@ -129,6 +151,8 @@ def render_yeast(yeast: Yeast, grid: VolumeGrid, *, workers: int | None = None) 
         What `make_yeast` drew.
     grid : VolumeGrid
         Any grid about the same centre.
+    columns : int, optional
+        Columns at its centre that labels, bodies, masks and the table of objects cover; all by default.
     workers : int, optional
         Threads, default one a core.
 
@@ -138,7 +162,9 @@ def render_yeast(yeast: Yeast, grid: VolumeGrid, *, workers: int | None = None) 
         Labels, LAC, masks and the table of objects.
     """
     bodies = yeast.geometry.bodies
-    voxels = voxelise(bodies, grid, deformation=yeast.deformation, texture=yeast.texture, workers=workers)
+    voxels = voxelise(
+        bodies, grid, deformation=yeast.deformation, texture=yeast.texture, columns=columns, workers=workers
+    )
     masks = {name: body_mask(voxels, [body.kind == kind for body in bodies]) for name, kind in _MASKS.items()}
     return Specimen(
         grid=grid,
@@ -153,10 +179,20 @@ def render_yeast(yeast: Yeast, grid: VolumeGrid, *, workers: int | None = None) 
 
 
 def body_mask(voxels: Voxels, chosen: list[bool]) -> NDArray[np.bool_]:
-    """Voxels whose centre belongs to one of the chosen bodies, shape (z, y, x), bool."""
+    """Voxels whose centre belongs to one of the chosen bodies, shape (z, y, columns), bool."""
     mask = np.zeros(voxels.bodies.shape, np.bool_)
-    mask[voxels.box] = np.array([False, *chosen])[voxels.bodies[voxels.box]]
+    within, bodies, wanted = mask[voxels.box], voxels.bodies[voxels.box], np.array([False, *chosen])
+    in_blocks(lambda first, last: _look_up(bodies[first:last], wanted, within[first:last]), len(bodies), block=8)
     return mask
+
+
+@exact_kernel
+def _look_up(bodies: NDArray[np.uint16], wanted: NDArray[np.bool_], mask: NDArray[np.bool_]) -> None:
+    for k in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            for i in range(mask.shape[2]):
+                if bodies[k, j, i] > 0:
+                    mask[k, j, i] = wanted[bodies[k, j, i]]
 
 
 def half_depth_um(geometry: YeastGeometry, deformation: Deformation) -> float:

@@ -6,8 +6,10 @@ that of the geometry however many surfaces cross there (a wall thinner than a vo
 surface than a Lipschitz bound allows need only their centre.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from sxtbench.specimens.shapes import CAPSULE, Body, Shape, packed
 from sxtbench.specimens.texture import add_gradient_noise, octave_key
 
 _BLOCK = 8
+_ROWS = 32  # rows of a block that are worked on at a time: its displacement then stays near the core
 _MOST_BODIES = 65534
 
 
@@ -47,18 +50,18 @@ class Voxels:
 
     Parameters
     ----------
-    labels : ndarray, shape (z, y, x), uint8
+    labels : ndarray, shape (z, y, columns), uint8
         Class at each voxel's centre, 0 outside bodies.
-    bodies : ndarray, shape (z, y, x), uint16
+    bodies : ndarray, shape (z, y, columns), uint16
         1 + the index of the topmost body at each voxel's centre, 0 outside.
     lac : ndarray, shape (z, y, x), float32, 1/um
         Mean LAC over the voxel where what lies outside bodies counts 0: a scene is `lac + (1 - coverage) * around`.
     coverage : ndarray, shape (z, y, x), float32
         Share of the voxel inside bodies.
     volumes_um3 : ndarray, shape (n_bodies,), float64, um^3
-        Visible volume of each body on this grid.
+        Visible volume of each body in the columns of the labels.
     box : tuple of three slice
-        Outside this part of the grid everything is 0.
+        Outside this part of labels and bodies everything is 0.
     """
 
     labels: NDArray[np.uint8]
@@ -75,6 +78,7 @@ def voxelise(
     *,
     deformation: Deformation | None = None,
     texture: Texture | None = None,
+    columns: int | None = None,
     workers: int | None = None,
 ) -> Voxels:
     """Render bodies.
@@ -89,6 +93,9 @@ def voxelise(
         Displacement field, shared by labels and LAC.
     texture : Texture, optional
         Texture, scaled by each body's own standard deviation (not displaced).
+    columns : int, optional
+        Columns at the grid's centre whose labels, bodies and volumes are wanted, where the grid is wider than the
+        target; all by default.
     workers : int, optional
         Threads, default one a core. The result does not depend on it.
 
@@ -108,7 +115,14 @@ def voxelise(
     if len(bodies) > _MOST_BODIES:
         raise InputError(f"a specimen of {len(bodies)} bodies, at most {_MOST_BODIES} can be told apart")
     field = deformation or identity()
-    labels, owner = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint16)
+    n_z, n_y, n_x = grid.shape
+    kept = n_x if columns is None else columns
+    if not 0 < kept <= n_x or (n_x - kept) % 2:
+        raise InputError(
+            f"cannot keep {kept} columns at the centre of {n_x}: the difference must be even and not negative"
+        )
+    before = (n_x - kept) // 2
+    labels, owners = np.zeros((n_z, n_y, kept), np.uint8), np.zeros((n_z, n_y, kept), np.uint16)
     lac, coverage = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
     shapes = [shape for body in bodies if body.region is None for shape in body.shapes]
     boxes = _boxes(shapes, grid, field)
@@ -118,8 +132,7 @@ def voxelise(
     everything = np.concatenate([boxes, *(box[None] for box in regions.values())])
     low, high = everything[:, 0].min(axis=0, initial=2**31), everything[:, 1].max(axis=0, initial=0)
     if not bodies or bool((low >= high).any()):
-        return Voxels(labels, owner, lac, coverage, np.zeros(len(bodies)), (slice(0), slice(0), slice(0)))
-    box = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
+        return Voxels(labels, owners, lac, coverage, np.zeros(len(bodies)), (slice(0), slice(0), slice(0)))
 
     ids = np.array([k + 1 for k, body in enumerate(bodies) if body.region is None for _ in body.shapes], np.uint16)
     runs = _runs(bodies)
@@ -132,49 +145,91 @@ def voxelise(
     semi_axes = np.where(tube[:, None], arrays["radii"][:, 1:2], arrays["radii"])
     edge = grid.voxel_size_um
     margin = (edge * np.sqrt(3.0) / 3.0) * (1.0 + field.steepest) / semi_axes.min(axis=1)
-    wide = [(np.arange(low[a] - 1, high[a] + 1) - (grid.shape[a] - 1) / 2) * edge for a in range(3)]
+    wide = [np.asarray((np.arange(-1, n + 1) - (n - 1) / 2) * edge, np.float64) for n in grid.shape]
+    # what a region samples at once decides how steep it may be: its blocks reach over the whole box
+    rows = int(high[1] - low[1]) if regions else _ROWS
 
-    def block(first: int, last: int) -> NDArray[np.int64]:
-        z, y, x = wide[0][first : last + 2], wide[1], wide[2]
-        displacement = np.zeros((len(z), len(y), len(x), 3))
+    def part(start: NDArray[np.int64], end: NDArray[np.int64], scratch: _Scratch, count: NDArray[np.int64]) -> None:
+        """Render the voxels start .. end - 1."""
+        local = np.clip(boxes, start, end) - start
+        if not regions:
+            met = local[(local[:, 0] < local[:, 1]).all(axis=1)]
+            if not len(met):
+                return
+            local += start
+            start, end = start + met[:, 0].min(axis=0), start + met[:, 1].max(axis=0)
+            local -= start
+        here = (slice(start[0], end[0]), slice(start[1], end[1]), slice(start[2], end[2]))
+        z, y, x = (axis[a : b + 2] for axis, a, b in zip(wide, start, end, strict=True))
+        size = (len(z) - 2, len(y) - 2, len(x) - 2)
+        displacement = scratch.of("displacement", (len(z), len(y), len(x), 3), np.float64)
         if field.largest_um > 0:
             displace_block(z, y, x, field.coefficients, field.spacing_um, displacement)
-        here = (slice(low[0] + first, low[0] + last), *box[1:])
-        size = labels[here].shape
-        weight = np.empty(size, np.float32)
-        count = np.zeros(len(bodies) + 1, np.int64)
-        slot, raster, used = np.full(size, -1, np.int32), np.empty((weight.size, 27), np.uint16), np.zeros(1, np.int64)
+        else:
+            displacement[:] = 0.0
+        owner, slot = scratch.of("owner", size, np.uint16), scratch.of("slot", size, np.int32)
+        weight = scratch.of("weight", size, np.float32)
+        raster, used = scratch.of("raster", (weight.size, 27), np.uint16), np.zeros(1, np.int64)
+        owner[:], slot[:] = 0, -1
         sampler = Sampler(z, y, x)
-        for number, (start, end) in runs:
+        for number, (first, last) in runs:
             region = None if number is None else bodies[number].region
             if number is None or region is None:
                 _paint(
                     z, y, x, displacement, ids, arrays["centre"], arrays["rotation"], 1.0 / semi_axes, segment, margin,
-                    boxes - low, first, edge, start, end, owner[here], slot, raster, used,
+                    local, edge, first, last, owner, slot, raster, used,
                 )  # fmt: skip
             else:
-                part = part_of_block(regions[number] - low, first, last)
+                reached = part_of_block(regions[number] - low, int(start[0] - low[0]), int(end[0] - low[0]))
                 paint_region(
-                    region, number + 1, part, sampler,
-                    edge_um=edge, owner=owner[here], slot=slot, raster=raster, used=used,
+                    region, number + 1, reached, sampler,
+                    edge_um=edge, owner=owner, slot=slot, raster=raster, used=used,
                 )  # fmt: skip
         _resolve(
-            slot, raster, owner[here], label_of, lac_of, sd_of, labels[here], lac[here], coverage[here], weight, count
-        )
+            slot, raster, owner, label_of, lac_of, sd_of, int(start[2]) - before,
+            labels[here[:2]], owners[here[:2]], lac[here], coverage[here], weight, count,
+        )  # fmt: skip
         if texture is not None and weight.any():
-            noise = np.zeros(size, np.float32)
+            noise = scratch.of("noise", size, np.float32)
+            noise[:] = 0.0
             share = 1.0 / np.sqrt(len(texture.spacings_um))
             for octave, spacing in enumerate(texture.spacings_um):
                 key = octave_key(texture.key, octave)
                 add_gradient_noise(
                     noise, z[1:-1], y[1:-1], x[1:-1], spacing_um=spacing, key=key, amplitude=float(share)
                 )
-            lac[here] += weight * noise
+            noise *= weight
+            lac[here] += noise
+
+    def block(first: int, last: int) -> NDArray[np.int64]:
+        count, scratch = np.zeros(len(bodies) + 1, np.int64), _Scratch()
+        for row in range(low[1], high[1], rows):
+            start = np.array([low[0] + first, row, low[2]])
+            part(start, np.array([low[0] + last, min(row + rows, high[1]), high[2]]), scratch, count)
         return count
 
     counts = in_blocks(block, int(high[0] - low[0]), block=_BLOCK, workers=workers)
     volumes = np.sum(counts, axis=0)[1:] * (edge**3 / 27.0)
-    return Voxels(labels, owner, lac, coverage, volumes, box)
+    box = (
+        slice(int(low[0]), int(high[0])),
+        slice(int(low[1]), int(high[1])),
+        slice(max(int(low[2]) - before, 0), min(max(int(high[2]) - before, 0), kept)),
+    )
+    return Voxels(labels, owners, lac, coverage, volumes, box)
+
+
+class _Scratch:
+    """Memory that one block uses again and again: fresh memory costs more than what is done with it."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, NDArray[Any]] = {}
+
+    def of(self, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+        """Return an array with any values."""
+        size = math.prod(shape)
+        if name not in self._buffers or self._buffers[name].size < size:
+            self._buffers[name] = np.empty(size, dtype)
+        return self._buffers[name][:size].reshape(shape)
 
 
 def _runs(bodies: Sequence[Body]) -> list[tuple[int | None, tuple[int, int]]]:
@@ -224,7 +279,6 @@ def _paint(
     segment: NDArray[np.float64],
     margin: NDArray[np.float64],
     boxes: NDArray[np.int64],
-    offset: int,
     edge: float,
     start: int,
     end: int,
@@ -233,18 +287,17 @@ def _paint(
     raster: NDArray[np.uint16],
     used: NDArray[np.int64],
 ) -> None:
-    """Paint the shapes start .. end - 1 on one block; axes and displacement have one point more on each side.
+    """Paint the shapes start .. end - 1 within their boxes; axes and displacement have one point more on each side.
 
     Strict IEEE order decides who owns a centre. Raster points use u and its gradient at the centre.
     """
-    n_z = len(owner)
     turned = np.empty((3, 3))
     for s in range(start, end):
         own, m, half = ids[s], margin[s], segment[s]
         inner = (1.0 - m) * (1.0 - m) if m < 1.0 else -1.0
         outer = (1.0 + m) * (1.0 + m)
         r, inv, c = rotation[s], inverse[s], centre[s]
-        for k in range(max(boxes[s, 0, 0] - offset, 0), min(boxes[s, 1, 0] - offset, n_z)):
+        for k in range(boxes[s, 0, 0], boxes[s, 1, 0]):
             for j in range(boxes[s, 0, 1], boxes[s, 1, 1]):
                 for i in range(boxes[s, 0, 2], boxes[s, 1, 2]):
                     q0 = z[k + 1] + displacement[k + 1, j + 1, i + 1, 0] - c[0]
@@ -307,26 +360,37 @@ def _resolve(
     label_of: NDArray[np.uint8],
     lac_of: NDArray[np.float64],
     sd_of: NDArray[np.float64],
+    shift: int,
     labels: NDArray[np.uint8],
+    owners: NDArray[np.uint16],
     lac: NDArray[np.float32],
     coverage: NDArray[np.float32],
     weight: NDArray[np.float32],
     count: NDArray[np.int64],
 ) -> None:
-    """Turn the owners of a painted block's points into labels, LAC, coverage, texture weights and counts of points."""
-    n_z, n_y, n_x = labels.shape
+    """Turn the owners of a painted block's points into labels, LAC, coverage, texture weights and counts of points.
+
+    `labels` and `owners` begin `shift` columns before the block (after it, if negative); what lies beside them counts
+    for LAC and coverage alone.
+    """
+    n_z, n_y, n_x = owner.shape
+    columns = labels.shape[2]
     for k in range(n_z):
         for j in range(n_y):
             for i in range(n_x):
                 top = owner[k, j, i]
-                labels[k, j, i] = label_of[top]
+                seen = 0 <= i + shift < columns
+                if seen:
+                    labels[k, j, i + shift] = label_of[top]
+                    owners[k, j, i + shift] = top
                 place = slot[k, j, i]
                 if place < 0:
                     weight[k, j, i] = sd_of[top]
                     if top > 0:
                         lac[k, j, i] = lac_of[top]
                         coverage[k, j, i] = 1.0
-                        count[top] += 27
+                        if seen:
+                            count[top] += 27
                     continue
                 mu, sd, inside = 0.0, 0.0, 0
                 for p in range(27):
@@ -335,7 +399,8 @@ def _resolve(
                     sd += sd_of[one]
                     if one > 0:
                         inside += 1
-                        count[one] += 1
+                        if seen:
+                            count[one] += 1
                 lac[k, j, i] = mu / 27.0
                 weight[k, j, i] = sd / 27.0
                 coverage[k, j, i] = inside / 27.0

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter
 
-from sxtbench.acquisition.illumination import flat_field_error
+from sxtbench.acquisition.illumination import spoil_flat_field
 from sxtbench.acquisition.scene import SceneParameters, build_scene
 from sxtbench.acquisition.series import AcquisitionParameters
 from sxtbench.acquisition.tilt import TiltParameters, draw_tilt_scheme
@@ -25,7 +25,7 @@ from sxtbench.distributions import Distribution
 from sxtbench.geometry import VolumeGrid
 from sxtbench.randomness import generator
 from sxtbench.specimens.shapes import Shape
-from sxtbench.specimens.specimen import make_yeast
+from sxtbench.specimens.specimen import Specimen, Yeast, make_yeast, render_yeast
 from sxtbench.specimens.yeast import YeastParameters
 from sxtbench.specimens.yeast_interior import CELL, CYTOPLASM, DROPLET, MITOCHONDRION, NUCLEUS, VACUOLE
 from sxtbench.studies.fidelity_statistics import count_law, count_ranks, uniform_p, uniform_ranks
@@ -154,11 +154,23 @@ def draw_specimens(
     return draws
 
 
-def _draw(recipe: YeastRecipe, draw: Callable[[str], np.random.Generator], index: int, draws: Draws) -> None:
-    field_grid, extended, p = recipe.grid.target, recipe.grid.simulation, recipe.specimen
-    yeast = make_yeast(
-        p, field=field_grid, extended=extended, ice_lac_per_um=recipe.scene.ice_lac_per_um, generator_of=draw
+def render_specimen(recipe: YeastRecipe, seed: int, index: int) -> Specimen:
+    """Draw a specimen of the split "study" and render it on the target's grid."""
+    return render_yeast(_make(recipe, partial(generator, seed, SPLIT, index)), recipe.grid.target)
+
+
+def _make(recipe: YeastRecipe, draw: Callable[[str], np.random.Generator]) -> Yeast:
+    return make_yeast(
+        recipe.specimen,
+        field=recipe.grid.target,
+        extended=recipe.grid.simulation,
+        ice_lac_per_um=recipe.scene.ice_lac_per_um,
+        generator_of=draw,
     )
+
+
+def _draw(recipe: YeastRecipe, draw: Callable[[str], np.random.Generator], index: int, draws: Draws) -> None:
+    field_grid, yeast = recipe.grid.target, _make(recipe, draw)
     by_cell: dict[int, list[Any]] = {}
     for body in yeast.geometry.bodies:
         by_cell.setdefault(body.cell, []).append(body)
@@ -193,7 +205,8 @@ def _draw(recipe: YeastRecipe, draw: Callable[[str], np.random.Generator], index
     draws.jitter_deg += (scheme.true_deg - scheme.nominal_deg).tolist()
     if recipe.acquisition.flat_field is not None:
         shape = scheme.nominal_deg.size, _FIELD_PIXELS * field_grid.shape[0] // field_grid.shape[2], _FIELD_PIXELS
-        error = flat_field_error(shape, recipe.acquisition.flat_field, draw("illumination"))
+        error = np.ones(shape, np.float32)
+        spoil_flat_field(error, recipe.acquisition.flat_field, draw("illumination"))
         draws.flat_field += np.log(error[:, shape[1] // 2, shape[2] // 2].astype(np.float64)).tolist()
     lost = lost_runs(scheme.nominal_deg, recipe.acquisition.tilt)
     half = np.array(field_grid.size_um)[[0, 2]] / 2

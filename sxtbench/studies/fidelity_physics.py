@@ -1,7 +1,6 @@
 """Whether imaged specimens keep what the simulator promises: photons, lens, LAC and volumes of what was drawn."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -31,18 +30,20 @@ _VIEWS = 12  # of which spectra are taken
 PARTS = {VACUOLE: "vacuoles", DROPLET: "droplets", NUCLEUS: "nuclei", MITOCHONDRION: "mitochondria"}
 
 
-class Imaged(Protocol):
-    """A specimen and its tilt series: `datasets.simulate.Simulation` is one."""
+@dataclass(frozen=True, eq=False)
+class Imaged:
+    """A specimen on the target's grid and its tilt series.
 
-    @property
-    def specimen(self) -> Specimen:
-        """On the target's grid."""
-        ...
+    Parameters
+    ----------
+    specimen : Specimen
+        The voxels.
+    exposure : Exposure
+        The tilt series and its truth.
+    """
 
-    @property
-    def exposure(self) -> Exposure:
-        """The tilt series and its truth."""
-        ...
+    specimen: Specimen
+    exposure: Exposure
 
 
 @dataclass(frozen=True, eq=False)

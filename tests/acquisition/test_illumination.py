@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from sxtbench.acquisition.illumination import FlatFieldParameters, flat_field_error
+from sxtbench.acquisition.illumination import FlatFieldParameters, spoil_flat_field
 
 
 def drawn(smooth=0.02, constant=0.01, shape=(400, 48, 64)):
     parameters = FlatFieldParameters(smooth_sd=smooth, global_sd=constant, correlation_share=0.25)
-    return np.log(flat_field_error(shape, parameters, np.random.default_rng(4)).astype(np.float64))
+    light = np.ones(shape, np.float32)
+    spoil_flat_field(light, parameters, np.random.default_rng(4))
+    return np.log(light.astype(np.float64))
 
 
 def test_log_amplitude_has_mean_zero_and_the_stated_spread_in_every_pixel():

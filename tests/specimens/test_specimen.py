@@ -35,6 +35,12 @@ def test_a_place_looks_the_same_on_every_grid(with_changes: Any, stages: Any) ->
     assert np.array_equal(small.masks["nucleus"], large.masks["nucleus"][:, :, 18:82])
     np.testing.assert_allclose(small.lac, large.lac[:, :, 18:82], atol=1e-6)
     assert large.labels[:, :, :18].any() or large.labels[:, :, 82:].any()
+    middle = render_yeast(yeast, wide, columns=64)
+    assert np.array_equal(middle.labels, small.labels)
+    assert np.array_equal(middle.bodies, small.bodies)
+    assert middle.objects == small.objects
+    assert np.array_equal(middle.masks["mitochondria"], small.masks["mitochondria"])
+    assert np.array_equal(middle.lac, large.lac)
 
     fine = render_yeast(yeast, TINY.refined(2))
     mean = fine.lac.reshape(64, 2, 64, 2, 64, 2).mean(axis=(1, 3, 5))
