@@ -11,6 +11,7 @@ from threading import current_thread, main_thread
 from typing import TypeVar
 
 from sxtbench.cores import available_cores, share_of_cores
+from sxtbench.memory import keep_freed_memory
 from sxtbench.orphans import end_with_parent
 
 J = TypeVar("J")
@@ -98,6 +99,7 @@ def _enter_process(share: int) -> None:
     """Leave Ctrl-C to the parent, so that a worker finishes its job, whole; limit libraries that are loaded later."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    keep_freed_memory()
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(share)))
 
 

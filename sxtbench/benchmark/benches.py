@@ -23,6 +23,7 @@ from sxtbench.datasets.record import Job, write_record
 from sxtbench.datasets.simulate import StageTimer, simulate
 from sxtbench.errors import InputError
 from sxtbench.learning.quantiles import normal_quantiles
+from sxtbench.memory import keep_freed_memory
 from sxtbench.metrics.regions import cylinder
 from sxtbench.specimens.packing import pack_discs
 
@@ -184,7 +185,7 @@ def simulate_table(size: int, cells: list[int], repeats: int = 5, report: Report
 
 def _measured(case: str, size: int, cells: int, repeats: int, tell: Report) -> Measured:
     """Measure in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=keep_freed_memory) as pool:
 
         def there(work: Callable[..., Any], *arguments: Any) -> Any:
             return pool.submit(work, *arguments).result()

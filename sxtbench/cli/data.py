@@ -45,7 +45,9 @@ def generate(
     from sxtbench.datasets.build import build, missing_specimens, read_statement
     from sxtbench.datasets.dataset import home
     from sxtbench.datasets.remote import is_url, staged
+    from sxtbench.memory import keep_freed_memory
 
+    keep_freed_memory()
     chosen = [name.strip() for name in splits.split(",") if name.strip()]
     url = out if out is not None and is_url(out) else None
     data = None if out is None else Path(out if url is None else "url")
