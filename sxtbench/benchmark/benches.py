@@ -1,6 +1,5 @@
 """The simulator at any size, stage by stage, beside the SimAQ paper's times and beside ASTRA on this machine."""
 
-import importlib.util
 import statistics
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -163,7 +162,10 @@ def simulate_table(size: int, cells: list[int], repeats: int = 5, report: Report
     if repeats < 1:
         raise InputError(f"repeats is {repeats}, expected 1 or more")
     tell = report or (lambda line: None)
-    astra = astra_slice(size, _ASTRA_VIEWS) if importlib.util.find_spec("astra") is not None else None
+    try:
+        astra = astra_slice(size, _ASTRA_VIEWS)
+    except ImportError:  # not installed, or not with all that it loads
+        astra = None
     seconds: list[float] = []
     lines = [f"Seconds a stage, {size}^3 voxels, median of {repeats} specimens, {cpu()}; in brackets the paper's."]
     found: dict[str, dict[int, Measured]] = {}
@@ -239,7 +241,7 @@ def _table(case: str, size: int, columns: dict[int, Measured]) -> list[str]:
 
 def _beside_astra(size: int, columns: dict[int, Measured], seconds: list[float]) -> str:
     if not seconds:
-        return "ASTRA is not installed, so its ratio is not measured (`pip install 'sxtbench[astra]'`)."
+        return "ASTRA cannot be imported, so its ratio is not measured (`pip install 'sxtbench[astra]'`)."
     whole = statistics.median(seconds) * size
     shares = ", ".join(
         f"{one.seconds['specimen to normalised FBP'] / whole:.1%} ({number} cells)" for number, one in columns.items()

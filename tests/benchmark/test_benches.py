@@ -31,7 +31,6 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
         return Measured(seconds=seconds, views=110, stored_mb=300.0, peak_mb=2**30 / 1e6 * 2, first_s=4.0)
 
     monkeypatch.setattr(benches, "_measured", fake)
-    monkeypatch.setattr(benches.importlib.util, "find_spec", lambda name: name == "astra")
     monkeypatch.setattr(benches, "astra_slice", lambda size, views: lambda: 0.1)
     table = simulate_table(512, [2, 5]).splitlines()
     (generation,) = {line for line in table if line.startswith("generation")}
@@ -42,8 +41,12 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("2.00" in line for line in table if line.startswith("peak memory"))
     assert "in 51.2 s" in table[-2]
     assert "5.9% (2 cells)" in table[-2]
-    monkeypatch.setattr(benches.importlib.util, "find_spec", lambda name: None)
-    assert "ASTRA is not installed" in simulate_table(256, [1])
+
+    def absent(size, views):
+        raise ImportError("No module named 'astra'")
+
+    monkeypatch.setattr(benches, "astra_slice", absent)
+    assert "ASTRA cannot be imported" in simulate_table(256, [1])
     assert "( 1.12)" not in simulate_table(256, [1])
 
 
