@@ -60,7 +60,11 @@ def main(rounds: int, specimens: int, task: str, tier: str) -> None:
     spec = replace(spec, sizes={**spec.sizes, "test": specimens}, suffix=f"+count{specimens}")
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         place = Path(name)
-        environment = {**os.environ, "DASK_DISTRIBUTED__DASHBOARD__ENABLED": "False"}
+        environment = {
+            **os.environ,
+            "DASK_DISTRIBUTED__DASHBOARD__ENABLED": "False",
+            "MALLOC_ARENA_MAX": "1",  # as docs/cluster.md starts workers
+        }
         note, dask = place / "scheduler.json", [sys.executable, "-m", "dask"]
         quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         common = ["--scheduler-file", str(note), "--no-dashboard"]

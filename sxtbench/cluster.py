@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sxtbench.cores import share_of_cores
 from sxtbench.errors import InputError
+from sxtbench.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -170,6 +171,7 @@ def on_worker(work: Callable[[J], R], job: J, version: str, token: Path | None) 
         return "refused", _other_version({worker.address: _version()}, version)
     if token is not None and (why := _write_beside(token)) is not None:
         return "refused", _not_shared(token.parent, worker.address, why)
+    keep_freed_memory()
     with _one_at_a_time, share_of_cores(worker.state.nthreads):
         try:
             return "done", work(job)
