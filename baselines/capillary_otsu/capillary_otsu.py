@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.morphology import remove_small_objects
 
-from sxtbench.metrics.regions import dilated
+from sxtbench.metrics.dilation import dilated
 
 DROPLET, NUCLEUS, MITOCHONDRION = 3, 4, 6
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_objects
 
-from sxtbench.metrics.regions import dilated
+from sxtbench.metrics.dilation import dilated
 from sxtbench.reconstruction import fbp
 
 CYTOPLASM, VACUOLE, DROPLET = 1, 2, 3

@@ -23,7 +23,8 @@ from sxtbench.datasets.store import Hierarchy, Volume, rounded
 from sxtbench.geometry import VolumeGrid
 from sxtbench.labels import GLASS
 from sxtbench.metrics.contrast import contrast_regions, family_arrays, low_pass_family
-from sxtbench.metrics.regions import cell_halo, dilated
+from sxtbench.metrics.dilation import dilated
+from sxtbench.metrics.regions import cell_halo
 from sxtbench.randomness import generator, stage_key
 from sxtbench.reconstruction import fbp
 from sxtbench.specimens.capillary import disc_share

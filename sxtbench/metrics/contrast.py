@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from sxtbench.cores import available_cores
 from sxtbench.errors import InputError
 from sxtbench.labels import BACKGROUND, CYTOPLASM, GLASS
+from sxtbench.metrics.dilation import dilated
 from sxtbench.metrics.fidelity import lac_bias, lac_regression
 from sxtbench.metrics.probe import TransferProbe
-from sxtbench.metrics.regions import cylinder, dilated
+from sxtbench.metrics.regions import cylinder
 from sxtbench.metrics.resolution import TransferCurve, correlation_curve, transfer_curve
 from sxtbench.metrics.shells import shell_sums, softened
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from sxtbench.metrics.regions import cell_halo, cylinder, dilated
+from sxtbench.metrics.dilation import dilated
+from sxtbench.metrics.regions import cell_halo, cylinder
 
 
 @pytest.mark.parametrize("radius", [0.0, 1.0, 2.5, 3.0, 7.14, 40.0])
