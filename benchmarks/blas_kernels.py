@@ -3,7 +3,7 @@
     python benchmarks/blas_kernels.py [tier]
 
 A specimen of limited-angle-segmentation is made in one process for each of OpenBLAS's kinds of kernels, and with BLAS
-held to one thread; each is compared with the first. Kinds that this processor cannot run are left out by OpenBLAS itself.
+held to one thread; each is compared with the first.
 """
 
 import os

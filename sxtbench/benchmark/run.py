@@ -115,9 +115,8 @@ def run(
             data_seed=data_seed,
             scheduler=scheduler,
         )
-        results.append(
-            score(task, out, split, scheduler=scheduler).model_copy(update={"origin": "reproduced"})
-        )  # what answered ran here
+        result = score(task, out, split, scheduler=scheduler)
+        results.append(result.model_copy(update={"origin": "reproduced"}))  # what answered ran here
     result = results[0] if seeds == 1 else combine(results)
     dataset, first = task.dataset(split, targets=True), outs[0]
     result = write_previews(result, task, dataset, lambda key: np.load(first / f"{key}.npy"), place.previews)

@@ -24,7 +24,7 @@ _FRESH_VIEWS = 4
 _RANKS = 2000  # counts of a specimen that are set against their own Poisson law
 _NEAR_DEG = 3.0
 _CENTRAL = (
-    0.9  # of the inscribed cylinder's radius, within which reconstructions are read: truncation brightens its rim
+    0.9  # of the inscribed cylinder's radius: reconstructions are read within it, as truncation brightens the rim
 )
 _VIEWS = 12  # of which spectra are taken
 PARTS = {VACUOLE: "vacuoles", DROPLET: "droplets", NUCLEUS: "nuclei", MITOCHONDRION: "mitochondria"}
