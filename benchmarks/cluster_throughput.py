@@ -26,6 +26,7 @@ from sxtbench.benchmark.task import get_task
 from sxtbench.cores import share_of_cores
 from sxtbench.datasets.build import build, read_statement
 from sxtbench.datasets.spec import DatasetSpec
+from sxtbench.memory import keep_freed_memory
 
 WORKERS = 2
 
@@ -96,6 +97,7 @@ def measure(spec: DatasetSpec, place: Path, rounds: int, address: str) -> None:
         "two local processes": lambda folder: timed(spec, folder, WORKERS, workers=WORKERS),
         "two Dask workers": lambda folder: timed(spec, folder, WORKERS, scheduler=address),
     }
+    keep_freed_memory()  # as the command line and all workers do
     turns: dict[str, list[Turn]] = {label: [] for label in ways}
     prints = set()
     for turn in range(-1, rounds):  # the first compiles, and does not count

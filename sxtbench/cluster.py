@@ -42,6 +42,13 @@ _DROPPED = 10  # so often a finished job is done again that went with its worker
 _one_at_a_time = threading.Lock()
 
 
+def require_cluster(scheduler: str) -> None:
+    """Raise `InputError` unless a scheduler answers and has workers, all with sxtbench in this version."""
+    with _connected(scheduler) as client:
+        _require_workers(client, scheduler)
+        _require_version(client)
+
+
 def run_on_cluster(
     jobs: Mapping[str, J], work: Callable[[J], R], scheduler: str, *, folder: Path | None = None
 ) -> Iterator[tuple[str, R]]:

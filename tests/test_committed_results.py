@@ -14,7 +14,7 @@ from sxtbench.benchmark.result import Result, check_aggregates, load_result
 from sxtbench.benchmark.scoring import score_sample
 from sxtbench.benchmark.task import Task, get_task, list_tasks
 from sxtbench.content import content_folder
-from sxtbench.datasets.build import build
+from sxtbench.datasets.build import build, read_statement
 from sxtbench.datasets.recipe import read_yaml
 
 RESULTS = sorted((content_folder("leaderboard") / "results").glob("*/*/*.json"))
@@ -46,6 +46,20 @@ def test_a_shipped_result_is_of_this_version(path: Path) -> None:
 each_tier = pytest.mark.parametrize("tier", ["tiny", "small"])
 PAGES = list(itertools.product(list_tasks(), ("tiny", "small")))
 each_page = pytest.mark.parametrize(("name", "tier"), PAGES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "tier"), [page for page in PAGES if page[0] != "limited-angle-reconstruction"])
+def test_this_machine_makes_the_data_of_the_committed_results(name: str, tier: str, tmp_path: Path) -> None:
+    """Reconstruction shares its data with segmentation."""
+    task, result = get_task(name, tier), next(iter(shipped(name, tier).values()))
+    for spec, _, splits in task.places_of(["test", *task.beside("test")]):
+        folder = tmp_path / spec.name
+        build(spec, folder, splits=splits, workers=2)
+        for split in splits:
+            wanted = result if split == "test" else result.shifted
+            assert wanted is not None
+            assert read_statement(folder)["splits"][split]["fingerprint"] == wanted.fingerprint
 
 
 def not_shipped(method: str) -> bool:

@@ -6,12 +6,10 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from sxtbench.acquisition.ordered_product import ordered_product
 from sxtbench.cores import available_cores
 from sxtbench.distributions import Parameters
-
-_BLAS_THREADS = 2  # as on the machine that made the first data, whatever the cores here
 
 
 class FlatFieldParameters(Parameters):
@@ -38,6 +36,7 @@ def spoil_flat_field(
     rng: np.random.Generator,
     *,
     columns: int | None = None,
+    divided: bool = False,
     threads: int | None = None,
 ) -> None:
     """Draw the factors by which flat-field correction is wrong, and multiply the images by them, in place.
@@ -54,6 +53,8 @@ def spoil_flat_field(
         How much is drawn depends on the field's aspect ratio only, not on its sampling.
     columns : int, optional
         Columns that make up the field if the images are wider (a margin); the images' columns by default.
+    divided : bool
+        Add as some of the first data were added up (`sxtbench.acquisition.ordered_product`).
     threads : int, optional
         Threads; all cores by default. The result does not depend on it.
     """
@@ -66,13 +67,12 @@ def spoil_flat_field(
     constant = rng.standard_normal((views,)).astype(np.float32)
 
     def one(view: int) -> None:
-        log = np.matmul(np.matmul(weights_z, nodes[view]), weights_u.T)
+        log = ordered_product(ordered_product(weights_z, nodes[view], divided=divided), weights_u.T, divided=divided)
         log *= np.float32(parameters.smooth_sd)
         log += np.float32(parameters.global_sd) * constant[view]
         light[view] *= np.exp(log, out=log)
 
-    # the last bits of a product depend on how many threads BLAS takes, and single counts on those bits
-    with threadpool_limits(_BLAS_THREADS, "blas"), ThreadPoolExecutor(threads or available_cores()) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         list(pool.map(one, range(views)))
 
 

@@ -179,6 +179,7 @@ def acquire(
     parameters: AcquisitionParameters,
     generator: GeneratorOf,
     counts_key: int,
+    divided: bool = False,
     threads: int | None = None,
 ) -> Exposure:
     """Take the tilt series of a scene.
@@ -206,6 +207,8 @@ def acquire(
         Stage -> generator; stages `tilt`, `misalignment`, `illumination`.
     counts_key : int
         64-bit key of the stage `counts`.
+    divided : bool
+        As of `spoil_flat_field`.
     threads : int, optional
         Threads; all cores by default. The result does not depend on it.
 
@@ -252,7 +255,12 @@ def acquire(
     _transmit(light, ice, threads)
     if parameters.flat_field is not None:
         spoil_flat_field(
-            light[1:], parameters.flat_field, generator("illumination"), columns=columns * factor, threads=threads
+            light[1:],
+            parameters.flat_field,
+            generator("illumination"),
+            columns=columns * factor,
+            divided=divided,
+            threads=threads,
         )
     if in_focus:
         light = blur_in_focus(

@@ -45,10 +45,23 @@ Workers = Annotated[
     int, typer.Option("--workers", "-j", min=1, help="Processes that generate specimens, at most one a core.")
 ]
 Processes = Annotated[int, typer.Option("--workers", "-j", min=1, help="Processes side by side, at most one a core.")]
+
+
+def _reachable(scheduler: str | None) -> str | None:
+    """Ask for workers of this version before anything is written."""
+    if scheduler is not None:
+        from sxtbench.cluster import require_cluster
+
+        with working(f"ask {scheduler}"):
+            require_cluster(scheduler)
+    return scheduler
+
+
 Scheduler = Annotated[
     str | None,
     typer.Option(
         "--scheduler",
+        callback=_reachable,
         metavar="ADDRESS",
         help="Of a running Dask cluster, tcp://HOST:8786, which then does the work (docs/cluster.md).",
         show_default=False,
@@ -73,7 +86,11 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[str], No
         def done(item: str) -> None:
             bar.update(task, advance=1, item=item)
 
-        yield done
+        try:
+            yield done
+        except BaseException:
+            bar.live.transient = not bar.tasks[task].completed  # of what never began only the error is told
+            raise
         bar.update(task, item="")
 
 

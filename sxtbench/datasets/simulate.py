@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sxtbench.acquisition.scene import GeneratorOf, Scene, SceneParameters, build_scene
 from sxtbench.acquisition.series import Exposure, acquire
+from sxtbench.datasets.first_data import sums_divided
 from sxtbench.datasets.grid import GridParameters
 from sxtbench.datasets.recipe import Recipe, ShiftedRecipe
 from sxtbench.randomness import generator, stage_key
@@ -95,6 +96,7 @@ def simulate(recipe: Recipe | ShiftedRecipe, split: str, index: int, *, timer: S
             parameters=recipe.acquisition,
             generator=draw,
             counts_key=key("counts"),
+            divided=sums_divided(recipe.hash),
         )
     return Simulation(
         specimen=specimen,

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from sxtbench.acquisition.illumination import FlatFieldParameters, spoil_flat_field
 
@@ -34,11 +33,3 @@ def test_the_smooth_part_is_smooth_and_the_constant_part_constant():
 def test_the_field_does_not_depend_on_its_sampling():
     coarse, fine = drawn(shape=(3, 48, 64)), drawn(shape=(3, 96, 128))
     np.testing.assert_allclose(fine.reshape(3, 48, 2, 64, 2).mean(axis=(2, 4)), coarse, atol=2e-3)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_the_bits_do_not_depend_on_the_threads_of_blas(threads):
-    shape = (3, 256, 410)  # as small has it; with fewer pixels BLAS takes one thread anyway
-    usual = drawn(shape=shape)
-    with threadpool_limits(threads, "blas"):
-        np.testing.assert_array_equal(drawn(shape=shape), usual)

@@ -208,9 +208,10 @@ def test_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
         with pytest.raises(SystemExit) as caught:
             main([*words, address])
         assert caught.value.code == 2
-        last = capsys.readouterr().err.strip().splitlines()[-1]
-        assert last.startswith("sxtbench: ")
-        assert said in last
+        [line] = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("sxtbench: ")
+        assert said in line
+        assert not (tmp_path / "data").exists()
 
 
 def test_workers_that_are_not_there_or_other_than_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
