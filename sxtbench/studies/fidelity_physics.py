@@ -14,6 +14,7 @@ from sxtbench.acquisition.series import Exposure, shadow_of
 from sxtbench.metrics.shells import shell_sums
 from sxtbench.specimens.specimen import Specimen
 from sxtbench.specimens.yeast_interior import CELL, CYTOPLASM, DROPLET, MITOCHONDRION, NUCLEUS, VACUOLE
+from sxtbench.studies.fidelity_draws import PARTS
 from sxtbench.studies.fidelity_images import frequencies_per_um, hann, ring_power
 
 LIGHT_EDGES = np.geomspace(10, 100_000, 17)
@@ -27,7 +28,6 @@ _CENTRAL = (
     0.9  # of the inscribed cylinder's radius: reconstructions are read within it, as truncation brightens the rim
 )
 _VIEWS = 12  # of which spectra are taken
-PARTS = {VACUOLE: "vacuoles", DROPLET: "droplets", NUCLEUS: "nuclei", MITOCHONDRION: "mitochondria"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,9 @@ from scipy import stats
 from sxtbench.distributions import Distribution
 from sxtbench.specimens.yeast_parameters import Count
 
+ALPHA = 0.01
+"""Chance that a simulator without fault fails any of the tests of the family (Holm)."""
+
 _SNAP = 1e-9  # a value this close to a bound lies on it
 _CHUNK = 2000  # permutations looked at together
 

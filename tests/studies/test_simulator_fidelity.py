@@ -16,7 +16,7 @@ from sxtbench.distributions import Distribution
 from sxtbench.errors import InputError
 from sxtbench.formats.series import write_series
 from sxtbench.multiplicity import holm
-from sxtbench.studies.fidelity_draws import compare_draws, draw_specimens, law_mean
+from sxtbench.studies.fidelity_draws import draw_specimens
 from sxtbench.studies.fidelity_images import (
     appearance,
     autocorrelation,
@@ -24,8 +24,10 @@ from sxtbench.studies.fidelity_images import (
     correlation_length,
     ring_power,
 )
+from sxtbench.studies.fidelity_laws import compare_draws, law_mean
 from sxtbench.studies.fidelity_physics import poisson_deviates, read_light, read_rendered, transfer
 from sxtbench.studies.fidelity_statistics import (
+    ALPHA,
     count_law,
     count_ranks,
     histogram_p,
@@ -33,7 +35,7 @@ from sxtbench.studies.fidelity_statistics import (
     uniform_p,
     uniform_ranks,
 )
-from sxtbench.studies.simulator_fidelity import ALPHA, run
+from sxtbench.studies.simulator_fidelity import run
 
 LAWS = TypeAdapter(Distribution)
 SMALL = {"tier": "tiny", "drawn": 12, "imaged": 3, "permutations": 200}
