@@ -355,7 +355,13 @@ def test_ctrl_c_is_one_line_and_the_same_command_continues(tmp_path: Path, worke
     command = [sys.executable, "-m", "sxtbench", *words, "--workers", str(workers)]
     for _ in range(2):  # it is stopped, it continues, it is stopped again
         there = len(list(folder.glob(".build/*.json")))
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        with subprocess.Popen(
+            command,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+        ) as child:
             deadline = time.monotonic() + PATIENCE
             while len(list(folder.glob(".build/*.json"))) <= there:
                 assert time.monotonic() < deadline
